@@ -1,0 +1,1 @@
+"""What came back: replies, delivery reports and provider events, read into one record; pure."""

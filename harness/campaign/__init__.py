@@ -1,0 +1,1 @@
+"""Template to factors to variants to final bytes; pure."""

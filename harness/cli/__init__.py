@@ -1,0 +1,1 @@
+"""Commands: load, call one function, print."""

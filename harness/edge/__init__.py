@@ -1,0 +1,1 @@
+"""Outside things, thin, one file each: config, relay, sandbox, mailbox, feed, ledger, dns."""

@@ -1,0 +1,1 @@
+"""The story: prepare, step (choose, send, collect, judge) until a verdict, conclude."""

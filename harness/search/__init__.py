@@ -1,0 +1,1 @@
+"""What to send next: ladder, split, adaptive, and the proof they share; pure."""

@@ -1,0 +1,1 @@
+"""Production exports: which fields differ between failed and delivered rows."""
