@@ -1,0 +1,7 @@
+"""Where the material of others lies, if it lies beside the checkout."""
+
+from pathlib import Path
+
+_BESIDE = Path(__file__).resolve().parents[2] / "shared"
+SHARED: Path | None = _BESIDE if (_BESIDE / "data").is_dir() else None
+WITHOUT = "../shared is not beside this checkout: it holds mails and templates of others, read in place"
