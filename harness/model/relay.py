@@ -41,7 +41,7 @@ class Pace:
 class BounceSource:
     """One place where bounces or events are collected; secrets are resolved late and never shown."""
 
-    kind: str  # imap | maildir | mbox | eml | events
+    kind: str  # imap | maildir | mbox | eml | events | webhook
     path: str = ""
     provider: str | None = None
     host: str = ""
@@ -52,6 +52,7 @@ class BounceSource:
     auth: str = "login"  # login | xoauth2
     folder: str = "INBOX"
     ca_file: str | None = None
+    secret: str = field(default="", repr=False)  # webhook: what the provider signs with
 
 
 @dataclass(frozen=True, slots=True)
