@@ -17,7 +17,6 @@ from harness.model.answer import Answer, Source
 from harness.model.record import TrialRecord
 from harness.run.token import find_token, verify
 
-
 K = TypeVar("K", bound=Hashable)
 
 
