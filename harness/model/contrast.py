@@ -8,8 +8,10 @@ expectation never exceeds 1, so it may be looked at after every block, and 1/e i
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
+
+from harness.model.trial import Observation, Phase
 
 PARENT_RATE = 0.02  # what the alternative bets a parent is refused at
 CHILD_RATES = ((0.55, 0.10), (0.70, 0.15), (0.80, 0.20), (0.90, 0.25), (0.97, 0.30))  # rate, weight
@@ -44,3 +46,59 @@ def e_value(blocks: Sequence[Block]) -> float:
 
 def _bernoulli(hits: int, sent: int, rate: float) -> float:
     return hits * math.log(rate) + (sent - hits) * math.log1p(-rate)
+
+
+THRESHOLD = 20.0  # e-value that a claim of one factor needs; a claim of k factors is k claims and needs k times as much
+CONFIRMED = 2  # refused controls in a row that show that the sender is refused, whatever the content
+
+
+def threshold(size: int) -> float:
+    """Return the e-value that each factor of a set of this size must reach."""
+    return THRESHOLD * max(size, 1)
+
+
+def voided(observations: Sequence[Observation]) -> frozenset[int]:
+    """Return the positions of refusals that fell into a block of the sender and prove nothing of content.
+
+    A block is a run of refusals, with no acceptance among them, that holds two refused control checks. The
+    controls that stand in a proof are no checks: they were not sent on suspicion, and a refused one must count.
+    """
+    void: set[int] = set()
+    run: list[int] = []
+    checks = 0
+    for position, seen in enumerate(observations):
+        if not seen.counted:
+            continue
+        if seen.accepted:
+            run, checks = [], 0
+            continue
+        run.append(position)
+        checks += seen.ask.phase is Phase.CONTROL and not seen.ask.factors
+        if checks >= CONFIRMED:
+            void.update(run)
+    return frozenset(void)
+
+
+def blocks_of(
+    observations: Sequence[Observation], subject: tuple[str, ...], factor: str, seeds: Container[str] | None = None
+) -> tuple[Block, ...]:
+    """Collect the blocks that contrast a set with the same set without one factor.
+
+    Only fresh messages of a proof count. A block that a refusal of the sender cut through is left out whole;
+    `seeds` restricts the contrast to the seeds that a scoped claim is about.
+    """
+    void = voided(observations)
+    counts: dict[int, list[int]] = {}
+    spoilt: set[int] = set()
+    for position, seen in enumerate(observations):
+        ask = seen.ask
+        if ask.phase is not Phase.PROOF or ask.subject != subject or (seeds is not None and ask.seed not in seeds):
+            continue
+        if position in void:
+            spoilt.add(ask.block)
+        elif seen.counted and ask.arm in ("child", f"parent:{factor}"):
+            cell = counts.setdefault(ask.block, [0, 0, 0, 0])
+            arm = 2 if ask.arm == "child" else 0
+            cell[arm] += 1
+            cell[arm + 1] += seen.rejected
+    return tuple(Block(*cell) for block, cell in sorted(counts.items()) if block not in spoilt)

@@ -46,8 +46,8 @@ class Problem:
     """All that is known before the first message.
 
     Factors come in ladder order. `weights` are prior weights by factor id (from a triage's suspects or
-    edited by the user), 1.0 where absent beyond the default for the kind. `repeat` is how many seeds a ladder rung goes to
-    (None: all). `transactional` allows one message per (variant, seed), none after a refusal of that pair.
+    edited by the user), 1.0 where absent beyond the default for the kind. `repeat` is how many seeds a ladder
+    rung goes to (None: all). `transactional` allows one message per (variant, seed), none after a refusal of that pair.
     """
 
     factors: tuple[Factor, ...]

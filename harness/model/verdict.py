@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -25,6 +26,18 @@ class Scope:
     field: str | None = None
     value: str | None = None
     seeds: tuple[str, ...] = ()
+
+    def holds(self, seed: str, domain: str, values: Mapping[str, str]) -> bool:
+        """Tell whether a message to this seed, showing these merge values, is one that the claim is about."""
+        match self.type:
+            case "domain":
+                return domain in self.domains
+            case "value":
+                return values.get(self.field or "") == self.value
+            case "recipients":
+                return seed in self.seeds
+            case _:
+                return True
 
 
 @dataclass(frozen=True, slots=True)
