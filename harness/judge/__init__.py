@@ -1,1 +1,1 @@
-"""What it means: settle outcomes, tally them, weigh a finding into a verdict; pure."""
+"""The judge: what answers mean (settle), how many of what (tally), and what that proves (weigh)."""
