@@ -28,6 +28,8 @@ class Mailbox:
     tls: str = "implicit"
     folder: str = "INBOX"
     junk: str = "Junk"
+    auth: str = "login"  # login | xoauth2
+    ca_file: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
