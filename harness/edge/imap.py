@@ -15,6 +15,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+import imap_tools
+from imap_tools.utils import encode_folder
+
 from harness.edge.inlet import MAX_MAIL, Found, Known, Piece, Skipped
 from harness.errors import MailboxError
 
@@ -22,6 +25,7 @@ TIMEOUT = 30.0
 POLL = 15.0  # seconds between looks where IDLE is not offered
 IDLE_MOST = 25 * 60.0  # servers may log off a client that is idle for half an hour (RFC 2177)
 GROUP_MAILS, GROUP_BYTES = 50, 4 * 2**20  # fetched at once: as fast as it gets, and bounded
+_FAILURES = (imaplib.IMAP4.error, imap_tools.ImapToolsError, OSError, ValueError)
 _LONGEST = MAX_MAIL + 2**20  # of one literal, whatever the server announces
 _UID = re.compile(rb"\bUID (\d+)")
 _SIZE = re.compile(rb"\bRFC822\.SIZE (\d+)")
@@ -157,9 +161,9 @@ class ImapInlet:
             sizes: dict[str, int] = {}
             for row in self._ask("FETCH", ",".join(uids[i : i + 500]), "(RFC822.SIZE)"):
                 text = row if isinstance(row, bytes) else b"".join(row) if row else b""
-                uid, size = _UID.search(text), _SIZE.search(text)
-                if uid and size:
-                    sizes[uid[1].decode()] = 2000 if self.part else int(size[1])
+                number, size = _UID.search(text), _SIZE.search(text)
+                if number and size:
+                    sizes[number[1].decode()] = 2000 if self.part else int(size[1])
             group: list[str] = []
             for uid in uids[i : i + 500]:
                 if sizes.get(uid, 0) > MAX_MAIL:
@@ -200,10 +204,8 @@ def connect(login: Login) -> Any:
     Raises:
         MailboxError: it says which of name, port, certificate or password was wrong.
     """
-    import imap_tools
-
+    box: Any
     try:
-        box: Any
         if login.tls == "none":
             if not _is_loopback(login.host):
                 raise MailboxError(f"{login.where}: no password goes over an open line; set tls: implicit or starttls")
@@ -211,7 +213,7 @@ def connect(login: Login) -> Any:
         else:
             kind = imap_tools.MailBox if login.tls == "implicit" else imap_tools.MailBoxStartTls
             box = kind(login.host, login.port, timeout=TIMEOUT, ssl_context=_context(login))
-    except (*_FAILURES, imap_tools.ImapToolsError) as error:
+    except _FAILURES as error:
         raise failure(login, "no connection", error) from None
     _bound(box.client)
     try:
@@ -297,8 +299,6 @@ def _words(answer: Any) -> str:
 
 
 def _folder(name: str) -> Any:
-    from imap_tools.utils import encode_folder
-
     if re.search(r"[\r\n\0]", name):
         raise MailboxError(f"folder {name!r}: a line break is in its name")
     return encode_folder(name)
@@ -313,6 +313,3 @@ def _folders(box: Any) -> list[str]:
 
 def _is_loopback(host: str) -> bool:
     return host in ("localhost", "::1") or host.startswith("127.")
-
-
-_FAILURES = (imaplib.IMAP4.error, OSError, ValueError)
