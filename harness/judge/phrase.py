@@ -81,7 +81,7 @@ class Phrases:
         """Say which suspicion lacks proof, and how many messages would give it."""
         said = [
             f"{self._naming.joined(one.factors)} is suspected but not proved: e-value {number(one.e_value)} of "
-            f"{number(20.0 * len(one.factors))} needed ({_of(one.with_)} refused with it, {_of(one.without)} without)"
+            f"{number(one.needed)} needed ({_of(one.with_)} refused with it, {_of(one.without)} without)"
             for one in short
         ]
         return "; ".join(said) + (f"; {_sends(more)} would decide" if more else "")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
-from harness.model.contrast import Block, e_value
+from harness.model.contrast import Block, blocks_of, e_value, threshold, voided
 from harness.model.trial import Observation, Phase
 from harness.model.verdict import Count, Scope
 
-E_NEEDED = 20.0  # for each factor of the set; 1/20 bounds the chance of a false accusation at any look
 CHILD = "child"
 MOST_BLOCKS = 40  # beyond so many more blocks "how many sends" is no useful answer
 
@@ -34,33 +33,51 @@ class Evidenced:
     cause: str
 
     @property
+    def needed(self) -> float:
+        """The e-value that a set of this size must reach."""
+        return threshold(len(self.factors))
+
+    @property
     def proved(self) -> bool:
-        """The e-value reaches what a set of this size needs."""
-        return self.e_value >= E_NEEDED * len(self.factors)
+        """Every factor of the set is shown to be needed."""
+        return self.e_value >= self.needed
 
 
-def evidenced(factors: tuple[str, ...], scope: Scope, observations: Sequence[Observation]) -> Evidenced:
-    """Look at the proof of one set; search messages chose it, so they may not prove it too."""
+def evidenced(
+    factors: tuple[str, ...],
+    scope: Scope,
+    observations: Sequence[Observation],
+    seeds: Container[str] | None = None,
+) -> Evidenced:
+    """Look at the proof of one set; the search's messages chose it, so they may not prove it too.
+
+    Args:
+        seeds: those that a scoped claim is about; None for all.
+    """
     subject = tuple(sorted(factors))
+    void = voided(observations)
     proof = [
         seen
-        for seen in observations
-        if seen.counted and seen.ask.phase is Phase.PROOF and tuple(sorted(seen.ask.subject)) == subject
+        for place, seen in enumerate(observations)
+        if seen.counted
+        and place not in void
+        and seen.ask.phase is Phase.PROOF
+        and seen.ask.subject == subject
+        and (seeds is None or seen.ask.seed in seeds)
     ]
     child = [seen for seen in proof if seen.ask.arm == CHILD]
     arms = {name: [seen for seen in proof if seen.ask.arm == f"parent:{name}"] for name in subject}
-    blocks = {name: _blocks(child, arms[name]) for name in subject}
-    weakest = min((e_value(blocks[name]) for name in subject), default=1.0)
+    blocks = {name: blocks_of(observations, subject, name, seeds) for name in subject}
     tags = Counter((seen.tag, seen.cause) for seen in child if seen.rejected)
     tag, cause = tags.most_common(1)[0][0] if tags else (None, "")
     return Evidenced(
         factors=tuple(factors),
         scope=scope,
-        with_=_count(child),
-        without=_count([seen for name in subject for seen in arms[name]]),
-        e_value=weakest,
-        p_value=max((exact(_count(child), _count(arms[name])) for name in subject), default=1.0),
-        more=sum(_missing(blocks[name], E_NEEDED * len(subject)) for name in subject),
+        with_=count(child),
+        without=count([seen for name in subject for seen in arms[name]]),
+        e_value=min((e_value(blocks[name]) for name in subject), default=1.0),
+        p_value=max((exact(count(child), count(arms[name])) for name in subject), default=1.0),
+        more=max((missing(blocks[name], threshold(len(subject))) for name in subject), default=0) * (len(subject) + 1),
         tag=tag,
         cause=cause,
     )
@@ -85,28 +102,17 @@ def exact(with_: Count, without: Count) -> float:
     return min(1.0, value)
 
 
-def _blocks(child: Sequence[Observation], parent: Sequence[Observation]) -> list[Block]:
-    numbers = sorted({seen.ask.block for seen in (*child, *parent)})
-    return [
-        Block(*_pair(parent, number), *_pair(child, number))
-        for number in numbers  # a block without one of its arms is left out by e_value itself
-    ]
-
-
-def _pair(seen: Sequence[Observation], number: int) -> tuple[int, int]:
-    counts = _count([one for one in seen if one.ask.block == number])
-    return counts.sent, counts.rejected
-
-
-def _missing(blocks: Sequence[Block], needed: float) -> int:
-    """Return how many messages more would prove it if all of them come out as the suspicion says."""
+def missing(blocks: Sequence[Block], needed: float) -> int:
+    """Return how many blocks more would prove it if all of them come out as the suspicion says."""
     more = list(blocks)
     for added in range(MOST_BLOCKS):
         if e_value(more) >= needed:
-            return added * 2
+            return added
         more.append(Block(1, 0, 1, 1))
-    return MOST_BLOCKS * 2
+    return MOST_BLOCKS
 
 
-def _count(seen: Sequence[Observation]) -> Count:
-    return Count(len(seen), sum(one.rejected for one in seen))
+def count(seen: Sequence[Observation]) -> Count:
+    """Count the refused among those that are evidence."""
+    counted = [one for one in seen if one.counted]
+    return Count(len(counted), sum(one.rejected for one in counted))

@@ -11,14 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from harness.judge.phrase import Phrases, RunWords
-from harness.judge.proof import Evidenced, evidenced
+from harness.judge.proof import Evidenced, count, evidenced
 from harness.judge.tally import upper_bound
 from harness.model.factor import Factor
-from harness.model.problem import Belief
+from harness.model.contrast import CONFIRMED, voided
+from harness.model.problem import Belief, Tester
 from harness.model.trial import Observation, Outcome, Phase
-from harness.model.verdict import Count, FactorVerdict, Finding, Trigger, Verdict, VerdictKind
+from harness.model.verdict import Count, FactorVerdict, Finding, Scope, Trigger, Verdict, VerdictKind
 
-SENDER_CONTROLS = 2  # refused controls that it takes to blame the sender, where there are as many seeds
 RECIPIENT_REFUSALS = 2  # refusals at the named seeds that it takes to blame them
 NOISE = 0.2  # refusals of the restored production, per acceptance, that still count as confirmed
 UNUSABLE = frozenset({Outcome.CENSORED, Outcome.REJECTED})
@@ -40,7 +40,17 @@ class _Case:
     factors: tuple[Factor, ...]
     observations: tuple[Observation, ...]
     phrases: Phrases
-    wears: Mapping[str, frozenset[str]]
+    seeds: Mapping[str, Tester]
+
+    def within(self, scope: Scope) -> frozenset[str] | None:
+        """Return the seeds that a scoped claim is about; None where it is about all."""
+        if scope.type == "all":
+            return None
+        if scope.type == "recipients":
+            return frozenset(scope.seeds)
+        if not self.seeds:
+            return None
+        return frozenset(name for name, seed in self.seeds.items() if scope.holds(name, seed.domain, seed.values))
 
     def production(self) -> Count:
         """Count the messages that held everything; where there is none, those of the largest set sent."""
@@ -53,7 +63,7 @@ class _Case:
             ladder = [seen for seen in self.observations if seen.ask.phase in (Phase.LADDER, Phase.RESTORE)]
             if not any(seen.ask.factors == largest for seen in ladder):
                 return Count()
-        return _count([seen for seen in self.observations if seen.ask.factors == largest])
+        return count([seen for seen in self.observations if seen.ask.factors == largest])
 
     def control(self) -> list[Observation]:
         return [seen for seen in self.observations if not seen.ask.factors]
@@ -64,16 +74,18 @@ def weigh(
     factors: Sequence[Factor],
     observations: Sequence[Observation],
     *,
-    wears: Mapping[str, frozenset[str]] | None = None,
+    seeds: Sequence[Tester] = (),
     words: RunWords | None = None,
 ) -> Verdict:
     """Turn a finding into the run's verdict, after its evidence was looked at.
 
     Args:
-        wears: for each seed the factors that its message has at all; a factor is not cleared by a seed without it.
+        seeds: with domain, merge values and the factors that their messages have at all; a scoped claim is weighed on
+            its own seeds only, and a factor is not cleared by a seed whose message lacks it.
         words: names of run, campaign and segment for the commands of the next step.
     """
-    case = _Case(finding, tuple(factors), tuple(observations), Phrases(factors, words or RunWords()), wears or {})
+    phrases = Phrases(factors, words or RunWords())
+    case = _Case(finding, tuple(factors), tuple(observations), phrases, {seed.id: seed for seed in seeds})
     match finding.kind:
         case VerdictKind.TRIGGER:
             verdict = _weigh_triggers(case)
@@ -103,7 +115,7 @@ def likely(belief: Belief) -> tuple[tuple[tuple[str, ...], float], ...]:
 
 
 def _weigh_triggers(case: _Case) -> Verdict:
-    told = [evidenced(names, scope, case.observations) for names, scope in case.finding.triggers]
+    told = [evidenced(names, scope, case.observations, case.within(scope)) for names, scope in case.finding.triggers]
     proved = [one for one in told if one.proved]
     short = [one for one in told if not one.proved]
     if not proved:
@@ -145,7 +157,7 @@ def _confirmed(case: _Case, names: frozenset[str], all_sets: Sequence[frozenset[
         for seen in case.observations
         if seen.ask.phase is Phase.RESTORE and not any(one <= seen.ask.factors for one in (*all_sets, names))
     ]
-    counts = _count(restored)
+    counts = count(restored)
     accepted = counts.sent - counts.rejected
     return accepted > 0 and counts.rejected <= NOISE * accepted
 
@@ -165,7 +177,7 @@ def _weigh_sender(case: _Case) -> Verdict:
     seeds = {seen.ask.seed for seen in case.control()}
     last = next((place for place, seen in enumerate(reversed(controls)) if seen.accepted), len(controls))
     refused = controls[len(controls) - last :]
-    if len(refused) < min(SENDER_CONTROLS, len(seeds) or SENDER_CONTROLS) and not case.finding.stopped:
+    if len(refused) < min(CONFIRMED, len(seeds) or CONFIRMED) and not case.finding.stopped:
         return _inconclusive(case, case.finding.missing or case.phrases.control_open(len(refused)))
     summary = case.phrases.sender(refused, case.finding.stopped)
     return Verdict(VerdictKind.SENDER, summary, case.phrases.after_sender(refused), stopped=case.finding.stopped)
@@ -176,7 +188,7 @@ def _weigh_recipient(case: _Case) -> Verdict:
     if not named:
         named = {seen.ask.seed for seen in case.observations if seen.outcome in UNUSABLE}
     theirs = [seen for seen in case.observations if seen.ask.seed in named]
-    others = _count([seen for seen in case.observations if seen.ask.seed not in named])
+    others = count([seen for seen in case.observations if seen.ask.seed not in named])
     refused = [seen for seen in theirs if seen.outcome in UNUSABLE]
     if len(refused) < RECIPIENT_REFUSALS and any(seen.counted for seen in theirs):
         return _inconclusive(case, case.finding.missing or "refusals at the suspected recipients: there are too few")
@@ -192,19 +204,17 @@ def _inconclusive(case: _Case, missing: str, more: int | None = None) -> Verdict
     )
 
 
-def _count(seen: Sequence[Observation]) -> Count:
-    counted = [one for one in seen if one.counted]
-    return Count(len(counted), sum(one.rejected for one in counted))
-
-
 def _factor_verdicts(case: _Case, verdict: Verdict) -> tuple[FactorVerdict, ...]:
     blamed = [frozenset(trigger.factors) for trigger in verdict.triggers]
     triggers = frozenset().union(*blamed)
     suspects = {name for names, share in case.finding.suspects if share >= 0.05 for name in names}
     if verdict.kind is VerdictKind.INCONCLUSIVE:
         suspects |= {name for names, _ in case.finding.triggers for name in names}
+    void = voided(case.observations)
     innocent = [
-        seen for seen in case.observations if seen.counted and not any(one <= seen.ask.factors for one in blamed)
+        seen
+        for place, seen in enumerate(case.observations)
+        if seen.counted and place not in void and not any(one <= seen.ask.factors for one in blamed)
     ]
     return tuple(
         FactorVerdict(
@@ -225,11 +235,11 @@ def _of_factor(
     """Say what the run shows of one factor: a cause, clear with its bound, untested or open."""
     if name in triggers:
         return "trigger", None
-    held = [seen for seen in innocent if name in seen.ask.factors and _worn(name, seen, case.wears)]
+    held = [seen for seen in innocent if name in seen.ask.factors and _worn(name, seen, case.seeds)]
     sent = any(name in seen.ask.factors for seen in case.observations if seen.counted)
     if not held:
         return ("inconclusive" if sent else "untested"), None
-    counts = _count(held)
+    counts = count(held)
     open_cause = verdict.kind is VerdictKind.INCONCLUSIVE and (counts.rejected or name in suspects)
     blocked = verdict.kind in (VerdictKind.SENDER, VerdictKind.RECIPIENT) and counts.rejected
     if open_cause or blocked or counts.rejected == counts.sent:
@@ -237,6 +247,6 @@ def _of_factor(
     return "clear", upper_bound(counts.rejected, counts.sent)
 
 
-def _worn(name: str, seen: Observation, wears: Mapping[str, frozenset[str]]) -> bool:
-    worn = wears.get(seen.ask.values_of or seen.ask.seed)
-    return worn is None or name in worn
+def _worn(name: str, seen: Observation, seeds: Mapping[str, Tester]) -> bool:
+    seed = seeds.get(seen.ask.values_of or seen.ask.seed)
+    return seed is None or seed.wears is None or name in seed.wears
