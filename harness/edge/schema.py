@@ -201,7 +201,8 @@ def check(document: Document, model: type[M]) -> M:
     try:
         return model.model_validate(document.data)
     except ValidationError as failure:
-        problems = failure.errors(include_url=False)
+        # A misspelt key comes first: the key that it leaves missing is only its shadow.
+        problems = sorted(failure.errors(include_url=False), key=lambda one: one["type"] != "extra_forbidden")
         place, message = _explain(problems[0]["loc"], dict(problems[0]), model, document)
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         raise document.error(place, message + more) from None

@@ -1,0 +1,207 @@
+"""Prepare a run: check everything that can be checked before the first byte leaves."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from harness import __version__
+from harness.campaign.expand import Expansion, expand
+from harness.edge.config import Workspace, digest, is_address
+from harness.errors import ConfigError
+from harness.model.campaign import Campaign, Profile
+from harness.model.problem import Budget
+from harness.model.record import RunRecord
+from harness.model.relay import Answers, Relay
+from harness.model.seed import Segment, is_reserved
+
+DEFAULT_BATCH = 4  # messages chosen at once where answers come as bounces: fewer rounds for few more sends
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the operator asked for on the command line."""
+
+    strategy: str = "adaptive"
+    max_sends: int | None = None
+    max_refusals: int | None = 40
+    refusal_price: float = 8.0
+    batch: int | None = None
+    asked: tuple[str, ...] = ()  # factors of the sender stage
+    exact: bool = False
+    shuffle_key: str | None = None
+    weights: Mapping[str, float] = field(default_factory=dict)
+    profiles: tuple[Profile, ...] = ()
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A run that may begin: its record for the ledger, and how its messages are made."""
+
+    run: RunRecord
+    campaign: Campaign
+    segment: Segment
+    relay: Relay
+    expansion: Expansion
+
+
+def prepare(
+    workspace: Workspace, name: str, segment_name: str | None, relay_name: str | None, wishes: Wishes, now: datetime
+) -> Prepared:
+    """Read campaign, segment and relay, find the factors, and write down what the run will be.
+
+    Raises:
+        ConfigError: something is wrong; nothing was sent and nothing was recorded.
+    """
+    segment = workspace.segment(segment_name)
+    relay = workspace.relay(relay_name)
+    campaign = workspace.campaign(name)
+    if wishes.profiles:
+        campaign = replace(campaign, profiles=(*campaign.profiles, *wishes.profiles))
+    check_addresses(campaign, segment, relay)
+    expansion = expand(campaign, segment, asked=wishes.asked)
+    check_domains(expansion, segment)
+    run_id = new_run_id(now)
+    run = RunRecord(
+        id=run_id,
+        campaign=campaign.name,
+        segment=segment,
+        relay=relay.name,
+        strategy=wishes.strategy,
+        state="running",
+        started=now,
+        ended=None,
+        factors=expansion.factors,
+        ladder=expansion.ladder(),
+        values={persona: dict(expansion.values(persona)) for persona in personas(campaign, segment)},
+        wears={seed.address: tuple(sorted(expansion.wears(seed.address))) for seed in segment.seeds},
+        budget=budget(wishes, segment, relay),
+        shuffle_key=wishes.shuffle_key or run_id,
+        transactional=campaign.transactional,
+        answers=relay.answers.value,
+        settle=relay.settle,
+        relay_facts=relay_facts(relay),
+        digests=digests(campaign, segment),
+        envelope_sender=campaign.envelope_sender,
+        sender=campaign.sender,
+        weights=dict(wishes.weights),
+        options={"exact": wishes.exact, "asked": list(wishes.asked), "retries": relay.pace.retries},
+        version=__version__,
+    )
+    return Prepared(run, campaign, segment, relay, expansion)
+
+
+def new_run_id(now: datetime) -> str:
+    """Make a run id that sorts by time and fits a token: 261120-1150-k3f9."""
+    letters = "abcdefghijkmnpqrstuvwxyz23456789"
+    return f"{now:%y%m%d-%H%M}-" + "".join(secrets.choice(letters) for _ in range(4))
+
+
+def personas(campaign: Campaign, segment: Segment) -> list[str]:
+    """Return the names under which merge values can be worn: seeds, then profiles."""
+    return [seed.address for seed in segment.seeds] + [profile.name for profile in campaign.profiles]
+
+
+def budget(wishes: Wishes, segment: Segment, relay: Relay) -> Budget:
+    """Turn wishes into caps; a sandbox has no daily cap."""
+    batch = wishes.batch or (DEFAULT_BATCH if relay.answers is Answers.BOUNCES else 1)
+    return Budget(
+        sends=wishes.max_sends,
+        refusals=None if wishes.strategy == "ladder" and relay.kind == "sandbox" else wishes.max_refusals,
+        per_seed=None,
+        refusal_price=wishes.refusal_price,
+        batch=batch,
+    )
+
+
+def check_addresses(campaign: Campaign, segment: Segment, relay: Relay) -> None:
+    """Refuse what must not leave: reserved addresses to a real relay, an envelope sender that is no address."""
+    if not is_address(campaign.envelope_sender):
+        raise ConfigError(
+            f"variants/{campaign.name}/campaign.yaml: envelope_sender: {campaign.envelope_sender!r} is no address; "
+            "write one such as bounces@mail.shop.example"
+        )
+    if relay.loopback:
+        return
+    for seed in segment.seeds:
+        if is_reserved(seed.address):
+            raise ConfigError(
+                f"seeds.yaml: {seed.address} (segment {segment.name}) is on a reserved domain, which goes "
+                f"to a sandbox or a loopback relay only, and relay {relay.name!r} is {relay.host}; "
+                "use --relay sandbox, or seeds at Apple"
+            )
+    for what, address in (("envelope_sender", campaign.envelope_sender), ("from", campaign.sender)):
+        if is_reserved(address.rstrip("> ")):
+            raise ConfigError(
+                f"variants/{campaign.name}/campaign.yaml: {what}: {address} is on a reserved domain, and relay "
+                f"{relay.name!r} is {relay.host}; bounces could not come back. Use a domain of yours"
+            )
+
+
+def check_domains(expansion: Expansion, segment: Segment) -> None:
+    """Build one message for every seed, so that a merge value that can't be used is found now."""
+    if not expansion.factors:
+        raise ConfigError("nothing of this campaign can be put back to plain: there is nothing to test")
+    for seed in segment.seeds:
+        expansion.values(seed.address)
+
+
+def relay_facts(relay: Relay) -> dict[str, object]:
+    """Return what the ledger keeps of a relay: no secret, nothing that one could log in with."""
+    return {
+        "name": relay.name,
+        "kind": relay.kind,
+        "host": relay.host if relay.kind != "sandbox" else "sandbox",
+        "port": relay.port if relay.kind != "sandbox" else 0,
+        "tls": relay.tls.value,
+        "answers": relay.answers.value,
+        "settle": relay.settle,
+        "headers": sorted(relay.headers),
+        "sending_ips": list(relay.sending_ips),
+        "company": relay.company,
+        "contact": relay.contact,
+        "gap": relay.pace.gap,
+        "per_hour": relay.pace.per_hour,
+        "retries": relay.pace.retries,
+    }
+
+
+def digests(campaign: Campaign, segment: Segment) -> dict[str, str]:
+    """Name what is run by content, so that a comparison can say what else changed."""
+    return {
+        "template": digest(
+            [campaign.subject, campaign.preheader, campaign.html, campaign.text, _sha(campaign.message)]
+        ),
+        "headers": digest([campaign.sender, campaign.envelope_sender, campaign.reply_to, dict(campaign.headers)]),
+        "attachments": digest([[a.name, _sha(a.content), a.content_type] for a in campaign.attachments]),
+        "plain": digest([campaign.plain.subject, campaign.plain.text, campaign.plain.merge, campaign.plain.redirects]),
+        "seeds": digest([[seed.address, seed.domain] for seed in segment.seeds]),
+        "merge": digest([[seed.address, dict(seed.merge)] for seed in segment.seeds]),
+    }
+
+
+def expand_again(workspace: Workspace, run: RunRecord, profiles: Sequence[Profile] = ()) -> tuple[Campaign, Expansion]:
+    """Find the factors of a run's campaign once more, to go on with it.
+
+    Raises:
+        ConfigError: the campaign's files changed since; new messages would not belong to this run's experiment.
+    """
+    campaign = workspace.campaign(run.campaign)
+    if profiles:
+        campaign = replace(campaign, profiles=(*campaign.profiles, *profiles))
+    now = digests(campaign, run.segment)
+    changed = [name for name in ("template", "headers", "attachments", "plain") if now[name] != run.digests.get(name)]
+    if changed:
+        raise ConfigError(
+            f"variants/{run.campaign}: {', '.join(changed)} changed since run {run.id} began, and half an "
+            "experiment on one message and half on another proves nothing; put the files back, or begin a new run"
+        )
+    asked = run.options.get("asked")
+    return campaign, expand(campaign, run.segment, asked=tuple(asked) if isinstance(asked, (list, tuple)) else ())
+
+
+def _sha(content: bytes | None) -> str | None:
+    return None if content is None else hashlib.sha256(content).hexdigest()
