@@ -69,12 +69,10 @@ class Phrases:
         """Say what to do about proved triggers."""
         what = self._naming.several(fix)
         sure = all(trigger.confirmed_by_removal for trigger in triggers)
-        then = (
-            "Production passes without it" if sure else f"Check that production passes without it: {self._words.again}"
-        )
+        then = "production passes without it" if sure else "whether production passes without it is not shown yet"
         return (
-            f"Put {what} back to plain or replace it, then run the test again: {self._words.again} . {then}. "
-            f"To report it: harness evidence {self._words.run} --for esp"
+            f"Put {what} back to plain or replace it ({then}), then run the test again: `{self._words.again}`. "
+            f"To report it: `harness evidence {self._words.run} --for esp`."
         )
 
     def unproved(self, short: Sequence[Evidenced], more: int | None) -> str:
@@ -99,7 +97,7 @@ class Phrases:
         """Say what to do when nothing was refused."""
         return (
             "If customers are refused, the cause depends on the recipient or on time: send with their merge values "
-            f"(profiles of the campaign) or find what they share: harness triage EXPORT, then {self._words.again}"
+            f"(profiles of the campaign), or find what they share: `harness triage EXPORT`, then `{self._words.again}`."
         )
 
     def production_open(self, counts: Count) -> str:
@@ -119,12 +117,11 @@ class Phrases:
             f"({many} in a row, {tag}). The refusal is about the sender, its domain or its sending addresses."
         )
 
-    def after_sender(self, refused: Sequence[Observation]) -> str:
+    def after_sender(self) -> str:
         """Say what to do about a refused sender."""
-        del refused
         return (
-            "Change nothing in the content. Check SPF, DKIM, DMARC and reverse DNS (harness check "
-            f"{self._words.campaign}), then write to the relay's support: harness evidence {self._words.run} --for esp"
+            "Change nothing in the content. Check SPF, DKIM, DMARC and reverse DNS (`harness check "
+            f"{self._words.campaign}`), then write to the relay's support: `harness evidence {self._words.run} --for esp`."
         )
 
     def control_open(self, refused: int) -> str:
@@ -163,9 +160,9 @@ class Phrases:
     def after_inconclusive(self, finding: Finding, more: int | None) -> str:
         """Say how to go on."""
         if finding.stopped:
-            return f"Put right what stopped it ({finding.stopped}), then: harness run --resume {self._words.run}"
+            return f"Put right what stopped it ({finding.stopped}), then: `harness run --resume {self._words.run}`."
         sends = f"Allow {_sends(more)}" if more else "Allow more messages"
-        return f"{sends} and go on where it stopped: harness run --resume {self._words.run}"
+        return f"{sends} and go on where it stopped: `harness run --resume {self._words.run}`."
 
 
 def number(value: float) -> str:

@@ -13,14 +13,15 @@ from dataclasses import dataclass, replace
 from harness.judge.phrase import Phrases, RunWords
 from harness.judge.proof import Evidenced, count, evidenced
 from harness.judge.tally import upper_bound
-from harness.model.factor import Factor
 from harness.model.contrast import CONFIRMED, voided
-from harness.model.problem import Belief, Tester
+from harness.model.factor import Factor
+from harness.model.problem import Tester
 from harness.model.trial import Observation, Outcome, Phase
 from harness.model.verdict import Count, FactorVerdict, Finding, Scope, Trigger, Verdict, VerdictKind
 
 RECIPIENT_REFUSALS = 2  # refusals at the named seeds that it takes to blame them
 NOISE = 0.2  # refusals of the restored production, per acceptance, that still count as confirmed
+WHOLE_PHASES = (Phase.REPRODUCE, Phase.LADDER)  # production is what they end in
 UNUSABLE = frozenset({Outcome.CENSORED, Outcome.REJECTED})
 
 EXIT_CODES = {
@@ -55,15 +56,12 @@ class _Case:
     def production(self) -> Count:
         """Count the messages that held everything; where there is none, those of the largest set sent."""
         whole = frozenset(factor.id for factor in self.factors)
-        sets = {seen.ask.factors for seen in self.observations if seen.counted}
-        largest = whole if whole in sets else max(sets, key=len, default=whole)
-        if len(largest) < len(whole) and not any(
-            seen.ask.factors == largest and seen.ask.phase is Phase.REPRODUCE for seen in self.observations
-        ):
-            ladder = [seen for seen in self.observations if seen.ask.phase in (Phase.LADDER, Phase.RESTORE)]
-            if not any(seen.ask.factors == largest for seen in ladder):
-                return Count()
-        return count([seen for seen in self.observations if seen.ask.factors == largest])
+        tries = [seen for seen in self.observations if seen.ask.factors == whole]
+        if not tries:
+            climbed = [seen for seen in self.observations if seen.ask.phase in WHOLE_PHASES]
+            largest = max((seen.ask.factors for seen in climbed), key=len, default=whole)
+            tries = [seen for seen in climbed if seen.ask.factors == largest]
+        return count(tries)
 
     def control(self) -> list[Observation]:
         return [seen for seen in self.observations if not seen.ask.factors]
@@ -107,11 +105,6 @@ def exit_code(verdict: Verdict) -> int:
     if verdict.stopped and verdict.kind in (VerdictKind.NONE, VerdictKind.INCONCLUSIVE):
         return 4
     return EXIT_CODES[verdict.kind]
-
-
-def likely(belief: Belief) -> tuple[tuple[tuple[str, ...], float], ...]:
-    """Return the causes of a belief that are worth naming to people."""
-    return tuple((names, share) for names, share in belief.top if share >= 0.05)
 
 
 def _weigh_triggers(case: _Case) -> Verdict:
@@ -180,7 +173,7 @@ def _weigh_sender(case: _Case) -> Verdict:
     if len(refused) < min(CONFIRMED, len(seeds) or CONFIRMED) and not case.finding.stopped:
         return _inconclusive(case, case.finding.missing or case.phrases.control_open(len(refused)))
     summary = case.phrases.sender(refused, case.finding.stopped)
-    return Verdict(VerdictKind.SENDER, summary, case.phrases.after_sender(refused), stopped=case.finding.stopped)
+    return Verdict(VerdictKind.SENDER, summary, case.phrases.after_sender(), stopped=case.finding.stopped)
 
 
 def _weigh_recipient(case: _Case) -> Verdict:

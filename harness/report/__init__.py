@@ -1,1 +1,1 @@
-"""How it reads: screen, page, sheet, comparison, evidence."""
+"""The report: how a run reads, in every format; pure functions from what was told to text."""
