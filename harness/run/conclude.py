@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from harness.judge.phrase import RunWords
 from harness.judge.settle import observe, settle_run
 from harness.judge.weigh import weigh
 from harness.model.answer import Reading
@@ -85,7 +86,8 @@ def conclude(facts: RunFacts, *, now: datetime, read: Read, mind: Mind | None = 
             stopped=reason,
             missing=f"a stop rule ended the run: {reason}",
         )
-    verdict = weigh(finding, run.factors, observations)
+    words = RunWords(run.id, run.campaign, run.segment.name)
+    verdict = weigh(finding, run.factors, observations, seeds=frame(run).seeds, words=words)
     return Conclusion(facts, settled, observations, move, belief, finding, verdict)
 
 
