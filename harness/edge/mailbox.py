@@ -67,7 +67,7 @@ class Maildir:
     def wait(self, seconds: float) -> None:
         """Return when new or cur changed."""
         folders = (self._root / "new", self._root / "cur")
-        _until_changed(folders, seconds)
+        until_changed(folders, seconds)
 
     def close(self) -> None:
         """Nothing is held."""
@@ -104,7 +104,7 @@ class EmlFolder:
 
     def wait(self, seconds: float) -> None:
         """Return when the folder changed."""
-        _until_changed((self.path,), seconds)
+        until_changed((self.path,), seconds)
 
     def close(self) -> None:
         """Nothing is held."""
@@ -140,7 +140,7 @@ class Mbox:
 
     def wait(self, seconds: float) -> None:
         """Return when the file changed."""
-        _until_changed((self.path,), seconds)
+        until_changed((self.path,), seconds)
 
     def close(self) -> None:
         """Nothing is held."""
@@ -220,7 +220,8 @@ def _eml_files(folder: Path) -> Iterator[Path]:
         yield from (Path(where, name) for name in sorted(names) if name.lower().endswith(".eml"))
 
 
-def _until_changed(paths: tuple[Path, ...], seconds: float) -> None:
+def until_changed(paths: tuple[Path, ...], seconds: float) -> None:
+    """Return when one of the paths changed, at the latest after so many seconds."""
     before = _stamps(paths)
     deadline = time.monotonic() + seconds
     while (left := deadline - time.monotonic()) > 0:

@@ -1,0 +1,307 @@
+"""Collect: read what came back, match it to trials, write it down. Reading twice changes nothing."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from harness.edge.config import Workspace
+from harness.edge.inlet import Found, Inlet, Piece, Skipped
+from harness.edge.ledger import Ledger
+from harness.errors import ConfigError, DsnError, EventError, MailboxError
+from harness.model.answer import Answer, Evidence, Kind, Level, Reading, Source
+from harness.model.record import RunRecord
+from harness.model.relay import BounceSource, Relay
+from harness.run.match import By, Index, Match, match
+from harness.run.token import verify
+
+CLOCK_MARGIN = timedelta(hours=1)  # clocks of servers differ; a mail is looked at rather once too often
+MAX_BACKOFF = 300.0
+Read = Callable[[Piece], list[Answer]]
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """One answer that was read, the trial that it is about, and whether it is new."""
+
+    answer: Answer
+    match: Match
+    new: bool
+    place: str
+
+
+@dataclass
+class Gathered:
+    """What a collection came to."""
+
+    heard: list[Heard] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)  # sources that could not be read, in words
+    changed: dict[str, tuple[str, str]] = field(default_factory=dict)  # run -> verdict before, after
+
+    @property
+    def new(self) -> list[Heard]:
+        """Those that were not known."""
+        return [one for one in self.heard if one.new]
+
+    @property
+    def by(self) -> Counter[str]:
+        """How many new answers were matched by what."""
+        return Counter(one.match.by.value for one in self.new)
+
+
+def read_piece(piece: Piece) -> list[Answer]:
+    """Read the answers of one mail or event."""
+    from harness.bounce.dsn import read_mail
+    from harness.bounce.events import read_events
+
+    if piece.provider is None:
+        return read_mail(piece.raw)
+    return read_events(piece.raw, piece.provider or None)
+
+
+class LedgerBook:
+    """The ledger as matching asks it; trials of the latest weeks are indexed when a weak name first comes up."""
+
+    def __init__(self, ledger: Ledger, key: bytes) -> None:
+        self._ledger = ledger
+        self._key = key
+        self._index: Index | None = None
+
+    def run_of(self, token: str) -> str | None:
+        """Return the run of a trial."""
+        named = verify(token, self._key)
+        if named is None:
+            return None
+        try:
+            self._ledger.trial(token)
+        except ConfigError:
+            return None
+        return named[0]
+
+    def by_message_id(self, message_id: str) -> str | None:
+        """Return the one trial with this Message-ID."""
+        return self._whole().by_message_id(message_id)
+
+    def by_queue_id(self, queue_id: str, recipient: str) -> str | None:
+        """Return the one trial queued by this id for this recipient."""
+        return self._whole().by_queue_id(queue_id, recipient)
+
+    def forget(self) -> None:
+        """Look at the ledger anew at the next question, for more may have been sent."""
+        self._index = None
+
+    def _whole(self) -> Index:
+        if self._index is None:
+            runs = self._ledger.runs()
+            self._index = Index.of((run.id, trial) for run in runs for trial in self._ledger.facts(run.id).trials)
+        return self._index
+
+
+class Collector:
+    """Writes down what sources yield; may be used by several threads."""
+
+    def __init__(self, ledger: Ledger, now: Callable[[], datetime], read: Read = read_piece) -> None:
+        self._ledger = ledger
+        self._now = now
+        self._read = read
+        self._key = ledger.signing_key()
+        self._book = LedgerBook(ledger, self._key)
+        self._lock = threading.Lock()
+        self.before_change: Callable[[str], None] = lambda run: None  # called before a run's first new answer
+
+    def known(self, identity: str) -> bool:
+        """Tell whether a mail or event was read to its end."""
+        return self._ledger.heard(identity)
+
+    def begin_pass(self) -> None:
+        """Begin a new round of reading."""
+        self._book.forget()
+
+    def take(self, piece: Piece) -> list[Heard]:
+        """Read one mail or event and keep its answers; all are on the disk when this returns.
+
+        The answer that bears the bare identity is written last, so that a mail counts as read only when all of it is.
+        """
+        with self._lock:
+            answers = self._answers(piece)
+            heard = []
+            for number in reversed(range(len(answers))):
+                identity = f"{piece.identity}#{number}" if number else piece.identity
+                heard.append(self._keep(replace(answers[number], raw=piece.place), identity, piece))
+            return heard[::-1]
+
+    def _answers(self, piece: Piece) -> list[Answer]:
+        try:
+            return self._read(piece)
+        except (DsnError, EventError) as error:
+            return [_unreadable(piece, str(error))]
+
+    def _keep(self, answer: Answer, identity: str, piece: Piece) -> Heard:
+        found = match(answer, self._key, self._book)
+        if found.token is not None and found.run is not None and not self._ledger.heard(identity):
+            self.before_change(found.run)
+        run = found.run if found.token is not None else None
+        new = self._ledger.hear(run, answer, found.token, identity, piece.raw, self._now())
+        return Heard(answer, found, new, piece.place)
+
+
+def gather(collector: Collector, inlets: Sequence[Inlet]) -> Gathered:
+    """Read every source once. A source that fails doesn't keep the others from being read."""
+    gathered = Gathered()
+    collector.begin_pass()
+    for inlet in inlets:
+        try:
+            for found in inlet.read(collector.known):
+                _sort_in(gathered, found, collector)
+        except MailboxError as error:
+            gathered.failed.append(str(error))
+    return gathered
+
+
+def watch(
+    collector: Collector, inlets: Sequence[Inlet], stop: threading.Event, every: float = 60.0
+) -> Iterator[tuple[Inlet, Gathered]]:
+    """Read the sources again and again, each in a thread of its own, and yield what was new.
+
+    A source that fails is tried again, after longer and longer pauses.
+    """
+    rounds: queue.Queue[tuple[Inlet, list[Found] | MailboxError, threading.Event]] = queue.Queue(maxsize=8)
+    for inlet in inlets:
+        threading.Thread(target=_follow, args=(inlet, collector, rounds, stop, every), daemon=True).start()
+    while not stop.is_set():
+        try:
+            inlet, found, done = rounds.get(timeout=0.2)
+        except queue.Empty:
+            continue
+        gathered = Gathered()
+        if isinstance(found, MailboxError):
+            gathered.failed.append(str(found))
+        else:
+            for one in found:
+                _sort_in(gathered, one, collector)
+        done.set()
+        if gathered.heard or gathered.skipped or gathered.failed:
+            yield inlet, gathered
+
+
+def _follow(
+    inlet: Inlet,
+    collector: Collector,
+    rounds: queue.Queue[tuple[Inlet, list[Found] | MailboxError, threading.Event]],
+    stop: threading.Event,
+    every: float,
+) -> None:
+    """Read one source for ever, in portions that are bounded in memory."""
+    skipped: set[str] = set()
+    pause = 5.0
+    while not stop.is_set():
+        collector.begin_pass()
+        try:
+            for portion in _portions(inlet.read(collector.known), skipped):
+                _hand_over(inlet, portion, rounds, stop)
+        except MailboxError as error:
+            _hand_over(inlet, error, rounds, stop)
+            stop.wait(pause)
+            pause = min(pause * 2, MAX_BACKOFF)
+            continue
+        pause = 5.0
+        inlet.wait(every)
+    inlet.close()
+
+
+def _hand_over(
+    inlet: Inlet,
+    found: list[Found] | MailboxError,
+    rounds: queue.Queue[tuple[Inlet, list[Found] | MailboxError, threading.Event]],
+    stop: threading.Event,
+) -> None:
+    """Wait until what was found is written down: only then the source knows what is known."""
+    done = threading.Event()
+    rounds.put((inlet, found, done))
+    while not done.wait(0.2) and not stop.is_set():
+        pass
+
+
+def _portions(found: Iterable[Found], skipped: set[str], most: int = 20) -> Iterator[list[Found]]:
+    """Cut a reading into small lists; what was skipped is told of once."""
+    portion: list[Found] = []
+    for one in found:
+        if isinstance(one, Skipped):
+            if one.place in skipped:
+                continue
+            skipped.add(one.place)
+        portion.append(one)
+        if len(portion) == most:
+            yield portion
+            portion = []
+    if portion:
+        yield portion
+
+
+def _sort_in(gathered: Gathered, found: Found, collector: Collector) -> None:
+    if isinstance(found, Skipped):
+        gathered.skipped.append(found)
+    else:
+        gathered.heard.extend(collector.take(found))
+
+
+def inlets_of(workspace: Workspace, relay: Relay, since: datetime | None) -> list[Inlet]:
+    """Make the relay's sources ready to be read; nothing is opened yet. Webhooks are served, not read.
+
+    Raises:
+        ConfigError: a secret is missing.
+    """
+    earliest = since - CLOCK_MARGIN if since else None
+    return [
+        _inlet(workspace, workspace.unlock_source(relay, source), earliest)
+        for source in relay.bounces
+        if source.kind != "webhook"
+    ]
+
+
+def _inlet(workspace: Workspace, source: BounceSource, since: datetime | None) -> Inlet:
+    from harness.edge.feed import EventFolder
+    from harness.edge.mailbox import EmlFolder, Maildir, Mbox
+
+    path = workspace.path(source.path)
+    if source.kind == "maildir":
+        return Maildir(path, source.folder, since)
+    if source.kind == "mbox":
+        return Mbox(path)
+    if source.kind == "eml":
+        return EmlFolder(path)
+    if source.kind == "events":
+        return EventFolder(path, source.provider)
+    from harness.edge.imap import ImapInlet, Login
+
+    login = Login(
+        source.host, source.username, source.password, source.port, source.tls.value, source.auth, source.ca_file
+    )
+    return ImapInlet(login, source.folder, since)
+
+
+def begin_of(runs: Iterable[RunRecord], relay: str) -> datetime | None:
+    """Return when the first run through a relay began: no earlier mail can be about a trial of it."""
+    return min((run.started for run in runs if run.relay == relay), default=None)
+
+
+def _unreadable(piece: Piece, why: str) -> Answer:
+    """Make the answer that stands for something that can't be read: it is kept, shown, and proves nothing."""
+    reading = Reading(None, None, None, f"can't be read: {why}"[:500], "unknown", Level.NONE, Evidence.NONE, None, "")
+    source = Source.DSN if piece.provider is None else Source.EVENT
+    return Answer(Kind.OTHER, source, reading, provider=piece.provider or None)
+
+
+def unmatched(gathered: Gathered) -> list[Heard]:
+    """Return the new answers that belong to no trial here, forged ones among them."""
+    return [one for one in gathered.new if one.match.token is None]
+
+
+def forged(gathered: Gathered) -> list[Heard]:
+    """Return the new answers that bear a token which this workspace never signed."""
+    return [one for one in gathered.new if one.match.by is By.FORGED]
