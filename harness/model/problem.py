@@ -56,6 +56,7 @@ class Problem:
     shuffle_key: str = ""
     weights: Mapping[str, float] = field(default_factory=dict)
     transactional: bool = False
+    repeat: int | None = None
     exact_first: bool = False  # `run --exact`: production to the own seeds first
 
 

@@ -1,0 +1,126 @@
+"""Isolate: the loop that all strategies share, from a refused production message to production that passes.
+
+Reproduce, find a set, prove it, see for whom it holds, put it back to plain, and go on until production without all
+culprits is accepted. Strategies differ in how they find the set.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+from harness.model.trial import Ask, Phase
+from harness.model.verdict import Finding
+from harness.search.case import Case, Culprit, conclude
+from harness.search.desk import Desk, Factors, Step
+from harness.search.minimise import minimise
+from harness.search.proof import claim, prove
+from harness.search.reproduce import SURE, clearance, reproduce
+from harness.search.scope import settle_scope, told_scope
+
+Find = Callable[[Desk, Case, Factors, list[str]], Step[tuple[str, ...] | None]]
+
+PRIOR_CLEAN = 0.25  # that production passes, before anything was seen
+PRIOR_RESTORED = 2 / 3  # that production without the culprits passes
+FAILURES = 3  # searches without a proof before the run gives up
+MOST_CULPRITS = 12
+
+
+def isolate(desk: Desk, case: Case, find: Find) -> Step[Finding]:
+    """Go on until production without the culprits is accepted, and conclude."""
+    failures = 0
+    while len(case.culprits) < MOST_CULPRITS:
+        case.restored = False
+        target = case.target()
+        prior = PRIOR_RESTORED if case.culprits or failures else PRIOR_CLEAN
+        phase = Phase.RESTORE if case.culprits else Phase.REPRODUCE
+        seed = yield from reproduce(desk, target, prior, phase)
+        if seed is None:
+            case.restored = clearance(desk, target, prior).clean >= SURE
+            if not (yield from drop_artefacts(desk, case)):
+                return conclude(case, missing=_unclear(desk, case))
+            continue
+        pool = showing(desk, target, seed)
+        names = yield from find(desk, case, target, pool)
+        if names is None:
+            failures += 1
+            if failures >= FAILURES:
+                return conclude(case, missing="no suspected set could be proved; the refusals may have no single cause")
+            continue
+        yield from accuse(desk, case, names, pool)
+    return conclude(case)
+
+
+def showing(desk: Desk, target: Factors, seed: str) -> list[str]:
+    """Return the seeds that refused a message before: only they can show what causes it."""
+    refused = {seen.ask.seed for seen in desk.evidence() if seen.rejected and seen.ask.factors == target}
+    held = desk.shown(target, seed)
+    pool = [s for s in desk.alive() if s in refused and desk.shown(target, s) == held]
+    if desk.problem.transactional:
+        pool += [s for s in desk.alive() if s not in pool]
+    return pool
+
+
+def accuse(desk: Desk, case: Case, names: tuple[str, ...], pool: Sequence[str]) -> Step[None]:
+    """Add a proved set to the case, after finding out for whom it holds."""
+    culprit = Culprit(names, told_scope(desk, names, case.others(names)), tuple(pool))
+    case.culprits.append(culprit)  # proved: it stays in the verdict even if a cap ends the run while its scope is open
+    scope = yield from settle_scope(desk, names, case.others(names))
+    case.culprits[case.culprits.index(culprit)] = Culprit(names, scope, tuple(pool))
+
+
+def find_by_splitting(desk: Desk, case: Case, target: Factors, pool: list[str]) -> Step[tuple[str, ...] | None]:
+    """Split, prove, and split again with more messages a test where the proof fails."""
+    del case
+    for doubt in range(FAILURES):
+        names = yield from minimise(desk, target, pool, doubt=doubt)
+        if names and (yield from prove(desk, claim(desk, names), pool)):
+            return names
+    return None
+
+
+def drop_artefacts(desk: Desk, case: Case) -> Step[bool]:
+    """Send each culprit alone in the restored production, and drop those that are accepted there.
+
+    Some refusals befall only half-plain messages; what production does not suffer from is no trigger. True if one
+    was dropped.
+    """
+    for culprit in list(case.culprits):
+        context = desk.close(case.target() | frozenset(culprit.factors))
+        if not (yield from _refused_in(desk, context, culprit)):
+            case.culprits.remove(culprit)
+            case.artefacts.append(culprit.factors)
+            case.notes.append(
+                f"{' with '.join(culprit.factors)} is refused in a half-plain message but accepted in production: "
+                "not a trigger of this campaign."
+            )
+            return True
+    return False
+
+
+def _refused_in(desk: Desk, context: Factors, culprit: Culprit) -> Step[bool]:
+    pool = [seed for seed in culprit.seeds if seed in desk.open_to(context)]
+    _, rejected = desk.tally(context, culprit.seeds)
+    if rejected or not pool:
+        return True
+    for _ in range(_tries(desk, culprit)):
+        why = f"Is {' with '.join(culprit.factors)} refused in production too, or only in a half-plain message?"
+        ask = Ask(context, desk.pick(context, pool), Phase.CONTEXT, subject=culprit.factors, why=why)
+        seen = yield from desk.ask(ask, 0.8)
+        if seen is not None and seen.rejected:
+            return True
+    return False
+
+
+def _tries(desk: Desk, culprit: Culprit) -> int:
+    """Return how many acceptances in a row the trigger would show once in fifty times."""
+    sent, rejected = desk.tally(desk.close(culprit.factors), culprit.seeds)
+    fire = min((rejected + 0.5) / (sent + 1), 0.9)
+    return min(max(4, math.ceil(math.log(0.02) / math.log(1 - fire))), 10)
+
+
+def _unclear(desk: Desk, case: Case) -> str:
+    if case.restored or case.culprits:
+        return ""
+    cap = desk.problem.budget.per_seed
+    return "more acceptances of production" + (f" (each seed may get {cap} messages a day)" if cap else "")

@@ -1,0 +1,150 @@
+"""The proof, one for all strategies: parent and child one factor apart, in shuffled blocks, by fresh messages.
+
+The child holds the suspected set; each parent lacks one member of it, with what stands in that member. Two parents
+go out for each child of a single factor, so that the proof costs accepted messages rather than refusals. The e-value
+may be looked at after every message; each member of a set of k is a claim of its own and needs k times the evidence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+from harness.model.contrast import blocks_of, e_value, threshold
+from harness.model.trial import Ask, Phase
+from harness.search.desk import NOISE, Desk, Factors, Step
+
+HOPELESS = 0.05  # an e-value below which the suspicion is given up
+MOST_BLOCKS = 14
+CHILD_EXPECTED = 0.85
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A suspected set in its context: what child and parents hold."""
+
+    subject: tuple[str, ...]
+    child: Factors
+    parents: tuple[tuple[str, Factors], ...]
+
+    @property
+    def need(self) -> float:
+        """The e-value that each member must reach."""
+        return threshold(len(self.subject))
+
+
+def claim(desk: Desk, names: Collection[str], context: Factors = frozenset()) -> Claim:
+    """Lay out child and parents of a set, on the plain copy or on a context that is accepted without it."""
+    subject = tuple(sorted(names))
+    child = desk.close(context | frozenset(subject))
+    return Claim(subject, child, tuple((name, desk.without(child, [name])) for name in subject))
+
+
+def evidence_for(desk: Desk, subject: tuple[str, ...]) -> float:
+    """Return the e-value of the weakest member."""
+    return min(e_value(blocks_of(desk.log, subject, name)) for name in subject)
+
+
+def sends_missing(desk: Desk, wanted: Claim) -> tuple[int, int]:
+    """Estimate how many messages and refusals a whole proof takes if all goes as suspected."""
+    ratio = _ratio(desk, wanted)
+    blocks = 2 if ratio > 1 else 3 + (len(wanted.subject) > 2)
+    return blocks * (1 + ratio * len(wanted.subject)), blocks
+
+
+def prove(desk: Desk, wanted: Claim, pool: Sequence[str], doubtful: Callable[[], bool] = lambda: False) -> Step[bool]:
+    """Send blocks until the claim is proved, or is given up: then False.
+
+    `doubtful` is asked between messages whether what is known by now speaks against going on.
+    """
+    opened: list[int] = []
+    while (value := evidence_for(desk, wanted.subject)) < wanted.need:
+        if value < HOPELESS or len(opened) >= MOST_BLOCKS or (opened and doubtful()):
+            return False
+        block, asks = _open_block(desk, wanted) or _new_block(desk, wanted, pool)
+        opened.append(block)
+        yield from _send_block(desk, wanted, asks, doubtful if len(opened) == 1 else lambda: False)
+    return True
+
+
+def _send_block(desk: Desk, wanted: Claim, asks: list[Ask], doubtful: Callable[[], bool]) -> Step[None]:
+    if desk.problem.budget.batch > 1:
+        yield from desk.ask_all([(ask, _expected(ask)) for ask in asks])
+        return
+    for ask in asks:
+        seen = yield from desk.ask(ask, _expected(ask))
+        if seen is None:
+            return  # looked at again: asked anew, or the block is spoilt
+        if ask.arm == "child" and seen.accepted and doubtful():
+            return  # the block stays open; its parents follow if the suspicion comes back
+
+
+def _expected(ask: Ask) -> float:
+    return CHILD_EXPECTED if ask.arm == "child" else NOISE
+
+
+def _ratio(desk: Desk, wanted: Claim) -> int:
+    return 2 if len(wanted.subject) == 1 and not desk.problem.transactional else 1
+
+
+def _arms(desk: Desk, wanted: Claim) -> list[tuple[str, Factors]]:
+    parents = [(f"parent:{name}", factors) for name, factors in wanted.parents for _ in range(_ratio(desk, wanted))]
+    return [("child", wanted.child), *parents]
+
+
+def _new_block(desk: Desk, wanted: Claim, pool: Sequence[str]) -> tuple[int, list[Ask]]:
+    block = desk.next_block()
+    seed = _seed(desk, wanted, pool)
+    arms = _arms(desk, wanted)
+    first = not any(seen.ask.subject == wanted.subject and seen.ask.phase is Phase.PROOF for seen in desk.log)
+    # The very first message is the child: if the suspicion is wrong, one message shows it.
+    order = [arms[0], *desk.shuffled(arms[1:], "block", block)] if first else desk.shuffled(arms, "block", block)
+    return block, [_ask(wanted, arm, factors, seed, block) for arm, factors in order]
+
+
+def _open_block(desk: Desk, wanted: Claim) -> tuple[int, list[Ask]] | None:
+    """Find a block of this claim that still lacks messages, and what it lacks."""
+    void = desk.void
+    sent: dict[int, list[tuple[str, Factors, str]]] = {}
+    spoilt: set[int] = set()
+    for place, seen in enumerate(desk.log):
+        ask = seen.ask
+        if ask.phase is Phase.PROOF and ask.subject == wanted.subject:
+            sent.setdefault(ask.block, [])
+            if seen.counted:
+                sent[ask.block].append((ask.arm, ask.factors, ask.seed))
+            if place in void or ask.seed not in desk.alive():
+                spoilt.add(ask.block)
+    for block, had in sorted(sent.items()):
+        if block in spoilt or not had or any(dict(_arms(desk, wanted)).get(arm) != held for arm, held, _ in had):
+            continue
+        left = _arms(desk, wanted)
+        for arm, factors, _ in had:
+            left.remove((arm, factors))
+        if left:
+            seed = had[0][2]
+            return block, [_ask(wanted, arm, factors, seed, block) for arm, factors in desk.shuffled(left, block)]
+    return None
+
+
+def _seed(desk: Desk, wanted: Claim, pool: Sequence[str]) -> str:
+    """Choose the block's seed: one that may get every message of it, of a domain that had no block yet."""
+    had = {
+        desk.seeds[s.ask.seed].domain
+        for s in desk.log
+        if s.ask.phase is Phase.PROOF and s.ask.subject == wanted.subject
+    }
+    fit = set(desk.open_to(wanted.child, desk.wearing(wanted.child, pool)))
+    for _, factors in wanted.parents:
+        fit &= set(desk.open_to(factors, pool))
+    seeds = [seed for seed in pool if seed in fit]
+    return desk.pick(wanted.child, seeds, avoid=[seed for seed in seeds if desk.seeds[seed].domain in had])
+
+
+def _ask(wanted: Claim, arm: str, factors: Factors, seed: str, block: int) -> Ask:
+    whole = " with ".join(wanted.subject) if len(wanted.subject) < 3 else f"{len(wanted.subject)} suspects"
+    if arm == "child":
+        why = f"Proof: the message with {whole}; its pairs without go to the same seed."
+    else:
+        why = f"Proof: the same message without {arm.removeprefix('parent:')} alone; it should be accepted."
+    return Ask(factors, seed, Phase.PROOF, arm=arm, subject=wanted.subject, block=block, why=why)

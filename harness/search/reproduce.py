@@ -1,0 +1,106 @@
+"""Reproduce: send a message until a seed refuses it, or until enough have accepted it to call it clean.
+
+What "enough" is follows from a small model of who might be affected: everybody, one domain, the seeds that show one
+merge value, or a part of the seeds for no visible reason. Each is ruled out by acceptances of seeds that it would
+have refused, so a value that only one seed wears, or a domain with one seed, gets as many messages as it needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from harness.model.trial import Ask, Phase
+from harness.search.desk import NOISE, Desk, Factors, Step
+
+# How strongly triggers fire, and how likely each strength is beforehand.
+FIRES = ((0.35, 0.03), (0.55, 0.06), (0.65, 0.08), (0.75, 0.12), (0.85, 0.16), (0.93, 0.20), (0.995, 0.35))
+EVERYBODY, DOMAIN, VALUE, PART = 0.62, 0.14, 0.12, 0.12  # who is affected, if there is a trigger
+PARTS = (0.5, 0.35)  # shares of affected seeds; a smaller share than a third can't be ruled out by a small segment
+SURE = 0.97
+MOST_REPEATS = 14  # messages of one variant to one seed
+
+
+@dataclass(frozen=True, slots=True)
+class Clearance:
+    """How likely it is that nothing is left, and which seed would most likely show it if something were."""
+
+    clean: float
+    seed: str | None
+    expect: float  # chance of a refusal at that seed
+    unseen: int = 0  # usable seeds that got none yet
+
+
+def clearance(desk: Desk, target: Factors, prior: float) -> Clearance:
+    """Weigh all counted messages of the target."""
+    counts: dict[str, list[int]] = {seed: [0, 0] for seed in desk.seeds}
+    for seen in desk.evidence():
+        if seen.ask.factors == target and seen.ask.values_of is None:
+            counts[seen.ask.seed][seen.rejected] += 1
+    seeds = [s for s in desk.open_to(target) if sum(counts[s]) < MOST_REPEATS]
+    clean = prior
+    for accepted, refused in counts.values():
+        clean *= (1 - NOISE) ** accepted * NOISE**refused
+    total, expects = clean, dict.fromkeys(seeds, clean * NOISE)
+    for weight, affected in _scopes(desk, target):
+        for fire, share in FIRES:
+            mass = (1 - prior) * weight * share
+            chances = {seed: _chances(counts[seed], affected.get(seed, 0.0), fire) for seed in desk.seeds}
+            for likelihood, _ in chances.values():
+                mass *= likelihood
+            total += mass
+            for seed in seeds:
+                expects[seed] += mass * chances[seed][1]
+    best = max(
+        seeds,
+        key=lambda s: (
+            not sum(counts[s]) and clean > SURE * total,
+            round(expects[s] / total, 9),
+            -desk.used[s],
+            desk.key("who", s),
+        ),
+        default=None,
+    )
+    unseen = sum(not sum(counts[seed]) for seed in seeds)
+    return Clearance(clean / total, best, expects[best] / total if best else 0.0, unseen)
+
+
+def _chances(count: list[int], affected: float, fire: float) -> tuple[float, float]:
+    """Return how likely a seed's answers are, and a refusal of its next message."""
+    accepted, refused = count
+    hit = 1 - (1 - fire) * (1 - NOISE)
+    inside = affected * (1 - hit) ** accepted * hit**refused
+    outside = (1 - affected) * (1 - NOISE) ** accepted * NOISE**refused
+    whole = inside + outside
+    return whole, (inside * hit + outside * NOISE) / whole if whole else NOISE
+
+
+def _scopes(desk: Desk, target: Factors) -> Iterable[tuple[float, dict[str, float]]]:
+    """List who might be affected: a weight, and each seed's chance."""
+    alive = desk.seeds
+    yield EVERYBODY, dict.fromkeys(alive, 1.0)
+    domains = sorted({desk.seeds[seed].domain for seed in alive})
+    for domain in domains:
+        yield DOMAIN / len(domains), {s: 1.0 for s in alive if desk.seeds[s].domain == domain}
+    values = sorted({(name, value) for s in alive for name, value in desk.seeds[s].values.items() if name in target})
+    for name, value in values:
+        yield VALUE / len(values), {s: 1.0 for s in alive if desk.seeds[s].values.get(name) == value}
+    for part in PARTS:
+        yield PART / len(PARTS), dict.fromkeys(alive, part)
+
+
+def reproduce(desk: Desk, target: Factors, prior: float, phase: Phase) -> Step[str | None]:
+    """Send the target until a seed refuses it: that seed; None once it is clean, or nobody is left to ask.
+
+    Production itself goes to every seed once before it is called clean: a filter may refuse it for one recipient
+    in ten for no visible reason.
+    """
+    whole = "production" if target == desk.everything else "production without the suspects"
+    while True:
+        state = clearance(desk, target, prior)
+        if state.seed is None or (state.clean >= SURE and not (phase is Phase.REPRODUCE and state.unseen)):
+            return None
+        why = f"Is {whole} refused here? {state.clean:.0%} sure that it passes; this seed tells most."
+        seen = yield from desk.ask(Ask(target, state.seed, phase, why=why), state.expect)
+        if seen is not None and seen.rejected:
+            return state.seed
