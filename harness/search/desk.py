@@ -123,10 +123,11 @@ class Desk:
         """
         seeds = self.open_to(factors, pool)
         if not seeds:
-            raise Halt(Halt.SEEDS, self._no_seed())
+            raise Halt(Halt.SEEDS, self.no_seed())
         return min(seeds, key=lambda seed: (seed in avoid, self.used[seed], self.key("pick", seed, len(self.log))))
 
-    def _no_seed(self) -> str:
+    def no_seed(self) -> str:
+        """Say why nobody is left to ask."""
         if len(self.dead) == len(self.seeds):
             return "no seed of the segment takes mail"
         if self.problem.budget.per_seed is not None:
@@ -243,7 +244,7 @@ class Desk:
         if lost or self._strikes[seed] >= STRIKES:
             self.dead.add(seed)
             if len(self.dead) == len(self.seeds):
-                raise Halt(Halt.SEEDS, self._no_seed())
+                raise Halt(Halt.SEEDS, self.no_seed())
 
     def _watch(self, seen: Observation, expect: float) -> None:
         before = self.blocked + (1 - self.blocked) * SWITCHES
@@ -260,8 +261,9 @@ class Desk:
         self.watching = False
         try:
             for pause in range(PAUSES + 1):
-                refused = yield from self._controls_refused()
-                if refused < CONFIRMED:
+                enough = 1 if pause else CONFIRMED  # once confirmed, one refused control says that it lasts
+                refused = yield from self._controls_refused(enough)
+                if refused < enough:
                     return
                 if pause < PAUSES:
                     yield Pause(PAUSE_TICKS, "the plain control is refused too: wait until the sender is heard again")
@@ -270,9 +272,9 @@ class Desk:
             self.watching = True
         raise Halt(Halt.SENDER, "the plain control is refused, and still is after three pauses")
 
-    def _controls_refused(self) -> Step[int]:
+    def _controls_refused(self, enough: int) -> Step[int]:
         refused = 0
-        while self.blocked >= CLEARED and refused < CONFIRMED:
+        while self.blocked >= CLEARED and refused < enough:
             yield from self.ask(self._control_ask(), NOISE)
             refused += self.log[-1].rejected  # the log itself: what is void as evidence of content tells of the sender
         return refused

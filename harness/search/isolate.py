@@ -7,18 +7,19 @@ culprits is accepted. Strategies differ in how they find the set.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from harness.model.trial import Ask, Phase
 from harness.model.verdict import Finding
 from harness.search.case import Case, Culprit, conclude
 from harness.search.desk import Desk, Factors, Step
 from harness.search.minimise import minimise
+from harness.search.pool import Pool
 from harness.search.proof import claim, prove
 from harness.search.reproduce import SURE, clearance, reproduce
 from harness.search.scope import settle_scope, told_scope
 
-Find = Callable[[Desk, Case, Factors, list[str]], Step[tuple[str, ...] | None]]
+Find = Callable[[Desk, Case, Factors, Pool], Step[tuple[str, ...] | None]]
 
 PRIOR_CLEAN = 0.25  # that production passes, before anything was seen
 PRIOR_RESTORED = 2 / 3  # that production without the culprits passes
@@ -51,17 +52,14 @@ def isolate(desk: Desk, case: Case, find: Find) -> Step[Finding]:
     return conclude(case)
 
 
-def showing(desk: Desk, target: Factors, seed: str) -> list[str]:
+def showing(desk: Desk, target: Factors, seed: str) -> Pool:
     """Return the seeds that refused a message before: only they can show what causes it."""
     refused = {seen.ask.seed for seen in desk.evidence() if seen.rejected and seen.ask.factors == target}
     held = desk.shown(target, seed)
-    pool = [s for s in desk.alive() if s in refused and desk.shown(target, s) == held]
-    if desk.problem.transactional:
-        pool += [s for s in desk.alive() if s not in pool]
-    return pool
+    return Pool(desk, target, [s for s in desk.alive() if s in refused and desk.shown(target, s) == held])
 
 
-def accuse(desk: Desk, case: Case, names: tuple[str, ...], pool: Sequence[str]) -> Step[None]:
+def accuse(desk: Desk, case: Case, names: tuple[str, ...], pool: Pool) -> Step[None]:
     """Add a proved set to the case, after finding out for whom it holds."""
     culprit = Culprit(names, told_scope(desk, names, case.others(names)), tuple(pool))
     case.culprits.append(culprit)  # proved: it stays in the verdict even if a cap ends the run while its scope is open
@@ -69,7 +67,7 @@ def accuse(desk: Desk, case: Case, names: tuple[str, ...], pool: Sequence[str]) 
     case.culprits[case.culprits.index(culprit)] = Culprit(names, scope, tuple(pool))
 
 
-def find_by_splitting(desk: Desk, case: Case, target: Factors, pool: list[str]) -> Step[tuple[str, ...] | None]:
+def find_by_splitting(desk: Desk, case: Case, target: Factors, pool: Pool) -> Step[tuple[str, ...] | None]:
     """Split, prove, and split again with more messages a test where the proof fails."""
     del case
     for doubt in range(FAILURES):

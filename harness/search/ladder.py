@@ -6,8 +6,6 @@ A refused rung is proved against its parent; the suspect goes back to plain, and
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from harness.model.factor import Factor
 from harness.model.trial import Ask, Phase
 from harness.model.verdict import Finding
@@ -16,6 +14,7 @@ from harness.search.control import open_with_control
 from harness.search.desk import NOISE, Desk, Factors, Halt, Step
 from harness.search.isolate import PRIOR_CLEAN, accuse, find_by_splitting, isolate
 from harness.search.minimise import minimise
+from harness.search.pool import Pool
 from harness.search.proof import Claim, claim, evidence_for, prove
 from harness.search.reproduce import reproduce
 
@@ -52,7 +51,7 @@ def _climb(desk: Desk, case: Case, factor: Factor, parent: Factors, rung: Factor
         seen = yield from desk.ask(ask, expect)
         if seen is None or seen.accepted or not ask.factors:
             continue
-        pool = _pool(desk, ask.seed, rung)
+        pool = Pool(desk, rung, [ask.seed])
         wanted = Claim((factor.id,), rung, ((factor.id, parent),))
         if not (yield from prove(desk, wanted, pool, lambda: evidence_for(desk, (factor.id,)) < WEAK)):
             continue
@@ -81,13 +80,7 @@ def _share(desk: Desk) -> int:
     return min(desk.problem.repeat or few, few)
 
 
-def _pool(desk: Desk, seed: str, rung: Factors) -> list[str]:
-    if not desk.problem.transactional:
-        return [seed]
-    return [seed, *(other for other in desk.alive() if other != seed and desk.shown(rung, other) == rung)]
-
-
-def _whole(desk: Desk, name: str, rung: Factors, pool: Sequence[str]) -> Step[tuple[str, ...]]:
+def _whole(desk: Desk, name: str, rung: Factors, pool: Pool) -> Step[tuple[str, ...]]:
     """Return the suspect where it is refused by itself, else the whole combination that it is part of; () if none."""
     if (yield from _alone(desk, name, pool)):
         return (name,)
@@ -98,7 +91,7 @@ def _whole(desk: Desk, name: str, rung: Factors, pool: Sequence[str]) -> Step[tu
     return ()
 
 
-def _alone(desk: Desk, name: str, pool: Sequence[str]) -> Step[bool]:
+def _alone(desk: Desk, name: str, pool: Pool) -> Step[bool]:
     """Add the suspect, with what it stands in, to the plain copy."""
     variant = desk.close([name])
     why = f"Is {name} refused by itself, or only together with others?"
@@ -106,8 +99,7 @@ def _alone(desk: Desk, name: str, pool: Sequence[str]) -> Step[bool]:
         sent, rejected = desk.tally(variant, pool)
         if rejected >= ALONE_REFUSED or sent - rejected >= ALONE_ACCEPTED + rejected:
             break
-        if not desk.open_to(variant, pool):
-            break
-        yield from desk.ask(Ask(variant, desk.pick(variant, pool), Phase.CONTEXT, subject=(name,), why=why), 0.7)
+        seed = yield from pool.take([variant])
+        yield from desk.ask(Ask(variant, seed, Phase.CONTEXT, subject=(name,), why=why), 0.7)
     sent, rejected = desk.tally(variant, pool)
     return rejected >= min(ALONE_REFUSED, max(sent, 1)) and 2 * rejected >= sent

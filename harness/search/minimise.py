@@ -6,16 +6,15 @@ suspicion that the proof has to confirm.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from harness.model.trial import Ask, Phase
 from harness.search.desk import Desk, Factors, Step
+from harness.search.pool import Pool
 
 TRIES = 3  # acceptances that clear a variant
 
 
 def minimise(
-    desk: Desk, target: Factors, pool: Sequence[str], known: Factors = frozenset(), doubt: int = 0
+    desk: Desk, target: Factors, pool: Pool, known: Factors = frozenset(), doubt: int = 0
 ) -> Step[tuple[str, ...]]:
     """Return a set inside the target of which no smaller prefix was refused; `known` members are taken as needed.
 
@@ -45,7 +44,7 @@ def minimise(
     return desk.core(frozenset(needed))
 
 
-def refused(desk: Desk, variant: Factors, pool: Sequence[str], suspects: int, doubt: int = 0) -> Step[bool]:
+def refused(desk: Desk, variant: Factors, pool: Pool, suspects: int, doubt: int = 0) -> Step[bool]:
     """Tell whether a variant is refused by any of a few messages, old ones among them."""
     if not variant:
         return False
@@ -56,6 +55,7 @@ def refused(desk: Desk, variant: Factors, pool: Sequence[str], suspects: int, do
             break
         desk.reserve(7, 3)
         why = f"{suspects} changes suspected; this message holds {len(variant)} in all: is it refused?"
-        yield from desk.ask(Ask(variant, desk.pick(variant, pool), Phase.SEARCH, why=why))
+        seed = yield from pool.take([variant])
+        yield from desk.ask(Ask(variant, seed, Phase.SEARCH, why=why))
     sent, rejected = desk.tally(variant, pool)
     return rejected >= enough

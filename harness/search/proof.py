@@ -7,12 +7,13 @@ may be looked at after every message; each member of a set of k is a claim of it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from harness.model.contrast import blocks_of, e_value, threshold
 from harness.model.trial import Ask, Phase
 from harness.search.desk import NOISE, Desk, Factors, Step
+from harness.search.pool import Pool
 
 HOPELESS = 0.05  # an e-value below which the suspicion is given up
 MOST_BLOCKS = 14
@@ -52,7 +53,7 @@ def sends_missing(desk: Desk, wanted: Claim) -> tuple[int, int]:
     return blocks * (1 + ratio * len(wanted.subject)), blocks
 
 
-def prove(desk: Desk, wanted: Claim, pool: Sequence[str], doubtful: Callable[[], bool] = lambda: False) -> Step[bool]:
+def prove(desk: Desk, wanted: Claim, pool: Pool, doubtful: Callable[[], bool] = lambda: False) -> Step[bool]:
     """Send blocks until the claim is proved, or is given up: then False.
 
     `doubtful` is asked between messages whether what is known by now speaks against going on.
@@ -61,7 +62,7 @@ def prove(desk: Desk, wanted: Claim, pool: Sequence[str], doubtful: Callable[[],
     while (value := evidence_for(desk, wanted.subject)) < wanted.need:
         if value < HOPELESS or len(opened) >= MOST_BLOCKS or (opened and doubtful()):
             return False
-        block, asks = _open_block(desk, wanted) or _new_block(desk, wanted, pool)
+        block, asks = _open_block(desk, wanted) or (yield from _new_block(desk, wanted, pool))
         opened.append(block)
         yield from _send_block(desk, wanted, asks, doubtful if len(opened) == 1 else lambda: False)
     return True
@@ -92,9 +93,9 @@ def _arms(desk: Desk, wanted: Claim) -> list[tuple[str, Factors]]:
     return [("child", wanted.child), *parents]
 
 
-def _new_block(desk: Desk, wanted: Claim, pool: Sequence[str]) -> tuple[int, list[Ask]]:
+def _new_block(desk: Desk, wanted: Claim, pool: Pool) -> Step[tuple[int, list[Ask]]]:
+    seed = yield from _seed(desk, wanted, pool)
     block = desk.next_block()
-    seed = _seed(desk, wanted, pool)
     arms = _arms(desk, wanted)
     first = not any(seen.ask.subject == wanted.subject and seen.ask.phase is Phase.PROOF for seen in desk.log)
     # The very first message is the child: if the suspicion is wrong, one message shows it.
@@ -127,18 +128,15 @@ def _open_block(desk: Desk, wanted: Claim) -> tuple[int, list[Ask]] | None:
     return None
 
 
-def _seed(desk: Desk, wanted: Claim, pool: Sequence[str]) -> str:
+def _seed(desk: Desk, wanted: Claim, pool: Pool) -> Step[str]:
     """Choose the block's seed: one that may get every message of it, of a domain that had no block yet."""
     had = {
-        desk.seeds[s.ask.seed].domain
-        for s in desk.log
-        if s.ask.phase is Phase.PROOF and s.ask.subject == wanted.subject
+        desk.seeds[seen.ask.seed].domain
+        for seen in desk.log
+        if seen.ask.phase is Phase.PROOF and seen.ask.subject == wanted.subject
     }
-    fit = set(desk.open_to(wanted.child, desk.wearing(wanted.child, pool)))
-    for _, factors in wanted.parents:
-        fit &= set(desk.open_to(factors, pool))
-    seeds = [seed for seed in pool if seed in fit]
-    return desk.pick(wanted.child, seeds, avoid=[seed for seed in seeds if desk.seeds[seed].domain in had])
+    variants = [factors for _, factors in _arms(desk, wanted)]
+    return (yield from pool.take(variants, avoid=[seed for seed in pool if desk.seeds[seed].domain in had]))
 
 
 def _ask(wanted: Claim, arm: str, factors: Factors, seed: str, block: int) -> Ask:
