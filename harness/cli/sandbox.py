@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.common import WorkspaceOption, note, open_workspace
+from harness.cli.common import WorkspaceOption, clean, note, open_workspace
 
 
 def sandbox(
@@ -21,9 +21,11 @@ def sandbox(
 
     Example: harness sandbox --policy sandbox.yaml --port 2525
     """
+    import asyncio
     from pathlib import Path
 
-    from harness.edge.sandbox import serve
+    from harness.edge.policy_file import load_policy
+    from harness.edge.sandbox import Decision, serve
 
     domains: dict[str, str] = {}
     if policy:
@@ -33,4 +35,12 @@ def sandbox(
         relay = next((r for r in place.relays.values() if r.kind == "sandbox"), None)
         path = place.path(relay.policy if relay else "sandbox.yaml")
         domains = {seed.address: seed.domain for segment in place.segments.values() for seed in segment.seeds}
-    serve(path, host, port, domains, lambda where: note(f"sandbox: SMTP on {where}, policy {path}; Ctrl-C ends it"))
+    rules = load_policy(path, str(policy or path.name))
+
+    def tell(one: Decision) -> None:
+        note(clean(f"{one.recipient} ({one.domain}), {one.size} bytes: {one.reply.splitlines()[0]}"))
+
+    def ready(number: int) -> None:
+        note(f"sandbox: SMTP on {host}:{number}, policy {path}; Ctrl-C ends it")
+
+    asyncio.run(serve(rules, host, port, domains=domains, tell=tell, ready=ready))

@@ -7,12 +7,14 @@ import contextlib
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from harness.edge.config import Workspace
 from harness.edge.ledger import Ledger
+from harness.edge.policy_file import load_policy
 from harness.edge.sandbox import Sandbox
 from harness.model.relay import Relay
-from harness.run.collect import collect_run
+from harness.run.collect import Collector, gather, inlets_of
 from harness.run.conclude import Conclusion, Read
 from harness.run.prepare import Prepared
 from harness.run.retest import Listener, Session, retest
@@ -29,8 +31,13 @@ def drive(
     with _open(workspace, prepared) as relay:
 
         async def main() -> tuple[Conclusion, bool]:
-            async def collect() -> int:
-                return await collect_run(workspace, ledger, prepared.run)
+            collector = Collector(ledger, lambda: datetime.now(UTC))
+            inlets = inlets_of(workspace, prepared.relay, prepared.run.started) if prepared.relay.bounces else []
+
+            async def collect() -> list[str]:
+                if not inlets:
+                    return []
+                return (await asyncio.to_thread(gather, collector, inlets)).failed
 
             session = Session(
                 run=prepared.run,
@@ -62,7 +69,8 @@ def _open(workspace: Workspace, prepared: Prepared) -> Iterator[Relay]:
         yield workspace.unlock(prepared.relay)
         return
     domains = {seed.address: seed.domain for seed in prepared.segment.seeds}
-    with Sandbox.load(workspace.path(prepared.relay.policy), domains) as sandbox:
+    policy = load_policy(workspace.path(prepared.relay.policy), prepared.relay.policy)
+    with Sandbox(policy, domains=domains) as sandbox:
         yield replace(prepared.relay, host="127.0.0.1", port=sandbox.port)
 
 

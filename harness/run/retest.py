@@ -55,7 +55,7 @@ class Session:
     ledger: Ledger
     read: Read
     listener: Listener
-    collect: Callable[[], Awaitable[int]]  # read the relay's bounces once; returns how many were new
+    collect: Callable[[], Awaitable[list[str]]]  # read the relay's bounces once; returns what could not be read
     sign: Callable[[bytes], bytes] | None = None
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -156,7 +156,8 @@ async def _hear(session: Session) -> None:
     if session.run.answers != "bounces":
         return
     while not session.stopping.is_set():
-        await session.collect()
+        for failure in await session.collect():
+            session.listener.waits(failure, None)
         said = session.conclude()
         if not said.pending:
             return
