@@ -164,16 +164,24 @@ def gather(collector: Collector, inlets: Sequence[Inlet]) -> Gathered:
 
 
 def watch(
-    collector: Collector, inlets: Sequence[Inlet], stop: threading.Event, every: float = 60.0
-) -> Iterator[tuple[Inlet, Gathered]]:
-    """Read the sources again and again, each in a thread of its own, and yield what was new.
+    collector: Collector,
+    inlets: Sequence[Inlet],
+    stop: threading.Event,
+    every: float = 60.0,
+    posted: queue.SimpleQueue[list[Heard]] | None = None,
+) -> Iterator[tuple[str, Gathered]]:
+    """Read the sources again and again, each in a thread of its own, and yield what was found, by source.
 
-    A source that fails is tried again, after longer and longer pauses.
+    A source that fails is tried again, after longer and longer pauses. What webhooks took (it is in the ledger
+    already) comes through `posted`, so that telling of it keeps no provider waiting.
     """
+    posted = posted or queue.SimpleQueue()
     rounds: queue.Queue[tuple[Inlet, list[Found] | MailboxError, threading.Event]] = queue.Queue(maxsize=8)
     for inlet in inlets:
         threading.Thread(target=_follow, args=(inlet, collector, rounds, stop, every), daemon=True).start()
     while not stop.is_set():
+        while not posted.empty():
+            yield "webhook", Gathered(heard=posted.get())
         try:
             inlet, found, done = rounds.get(timeout=0.2)
         except queue.Empty:
@@ -186,7 +194,7 @@ def watch(
                 _sort_in(gathered, one, collector)
         done.set()
         if gathered.heard or gathered.skipped or gathered.failed:
-            yield inlet, gathered
+            yield inlet.name, gathered
 
 
 def _follow(
