@@ -9,7 +9,7 @@ from types import TracebackType
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TaskID, TextColumn
 from rich.progress import Progress as Bar
 
 from harness.cli.common import clean
@@ -41,7 +41,7 @@ class Progress:
         self.rungs = {rung.variant: number for number, rung in enumerate(run.ladder)}
         self.last = ""
         self.bar: Bar | None = None
-        self.task = None
+        self.task: TaskID | None = None
 
     def __enter__(self) -> Progress:
         run = self.run

@@ -12,6 +12,7 @@ from harness.cli.common import JsonOption, WorkspaceOption, leave, note, open_wo
 
 if TYPE_CHECKING:
     from harness.edge.config import Workspace
+    from harness.model.campaign import Profile
     from harness.model.record import RunRecord
     from harness.model.relay import Relay
     from harness.run.prepare import Prepared
@@ -100,7 +101,7 @@ def run(
     leave(_begin(place, prepared, max_wait=max_wait, as_json=json))
 
 
-def _suspects(file: Path | None) -> tuple[dict[str, float], tuple[object, ...]]:
+def _suspects(file: Path | None) -> tuple[dict[str, float], tuple[Profile, ...]]:
     if file is None:
         return {}, ()
     from harness.run.suspects import read_suspects

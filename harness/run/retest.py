@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Protocol
 
+from harness.campaign.expand import Expansion
 from harness.edge.ledger import Ledger
 from harness.model.campaign import Campaign
 from harness.model.problem import Pause, Send, Stop
@@ -22,7 +23,6 @@ from harness.model.reply import Reply
 from harness.model.trial import Ask, State
 from harness.model.variant import Identity, Message, variant_id
 from harness.run.conclude import Conclusion, Mind, Read, conclude, stopped_by
-from harness.run.prepare import Expansion
 from harness.run.sending import Delivery, deliver_trials
 from harness.run.stamp import stamp
 from harness.run.token import make_token
