@@ -121,7 +121,8 @@ class Phrases:
         """Say what to do about a refused sender."""
         return (
             "Change nothing in the content. Check SPF, DKIM, DMARC and reverse DNS (`harness check "
-            f"{self._words.campaign}`), then write to the relay's support: `harness evidence {self._words.run} --for esp`."
+            f"{self._words.campaign}`), then write to the relay's support: "
+            f"`harness evidence {self._words.run} --for esp`."
         )
 
     def control_open(self, refused: int) -> str:

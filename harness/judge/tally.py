@@ -113,7 +113,7 @@ def _of_variant(
         parent=parent,
         factors=placing.ordered(name),
         tally=count(settled[trial.token] for trial in trials),
-        domains={row.domain: row.tally for row in _domains(trials, settled)},
+        domains={row.domain: row for row in _domains(trials, settled)},
         phases=tuple(sorted({trial.ask.phase.value for trial in trials})),
     )
 

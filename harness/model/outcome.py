@@ -55,20 +55,6 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
-class VariantTally:
-    """One variant of a run: how it differs from its parent, and what it came to, in all and by domain."""
-
-    id: str
-    stage: str
-    change: str
-    parent: str | None
-    factors: tuple[str, ...]
-    tally: Tally
-    domains: Mapping[str, Tally]
-    phases: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class DomainTally:
     """One Apple domain: the refusal rate among counted trials with its exact 95 % interval.
 
@@ -81,6 +67,20 @@ class DomainTally:
     low: float | None
     high: float | None
     band: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class VariantTally:
+    """One variant of a run: how it differs from its parent, and what it came to, in all and by domain."""
+
+    id: str
+    stage: str
+    change: str
+    parent: str | None
+    factors: tuple[str, ...]
+    tally: Tally
+    domains: Mapping[str, DomainTally]
+    phases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,108 @@
+"""Rungs: the ladder as it is shown, whatever the strategy was.
+
+A ladder run shows its rungs. A search that jumps shows what its answer rests on: the control, each parent that was
+accepted, the child that was refused, production; the rest of its messages is in the heat map. Beside the ladder
+stands the confirmation by removal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from harness.model.outcome import Tally, VariantTally
+from harness.model.trial import Outcome, Phase
+from harness.model.variant import CONTROL, PRODUCTION
+from harness.report.told import Told
+
+MOST_MARKS = 24  # marks of single messages that one rung shows; above, the counts alone
+MARKS = {
+    Outcome.ACCEPTED: "ok",
+    Outcome.DELIVERED: "ok",
+    Outcome.REJECTED: "no",
+    Outcome.CENSORED: "out",
+    Outcome.PENDING: "wait",
+    Outcome.UNKNOWN: "lost",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ShownRung:
+    """One rung of the picture: the change in words, its counts, a mark for each message, and whether it is ringed."""
+
+    variant: str
+    stage: str
+    change: str
+    counts: Tally
+    marks: tuple[str, ...]
+    ringed: bool
+    state: str  # accepted | refused | mixed | open
+
+
+def shown_rungs(told: Told) -> tuple[ShownRung, ...]:
+    """Return the rungs of the ladder's picture from the control upwards; the first failing edge is ringed."""
+    variants = [variant for variant in told.tallies.variants if _on_ladder(told, variant)]
+    ringed = _children(told) or {next((one.id for one in variants if one.tally.rejected), "")}
+    if told.facts.run.strategy != "ladder":
+        variants.sort(key=lambda variant: (len(variant.factors), variant.id in ringed))
+    return tuple(_shown(told, variant, variant.id in ringed) for variant in variants)
+
+
+def removals(told: Told) -> tuple[ShownRung, ...]:
+    """Return the variants that confirm by removal: production without the triggers."""
+    restored = [variant for variant in told.tallies.variants if Phase.RESTORE.value in variant.phases]
+    return tuple(_shown(told, variant, False) for variant in restored)
+
+
+def in_words(told: Told, variant: VariantTally) -> str:
+    """Say what a variant is: its single change from its parent, or what it is as a whole."""
+    if variant.id == CONTROL:
+        return "control: a neutral note from the same sender"
+    if not variant.change:
+        return "production: everything"
+    parent = f" (from {variant.parent})" if variant.parent in (CONTROL, PRODUCTION) else ""
+    return told.change_in_words(variant.change) + parent
+
+
+def _on_ladder(told: Told, variant: VariantTally) -> bool:
+    phases = set(variant.phases)
+    if phases <= {Phase.RESTORE.value, Phase.CONTEXT.value}:
+        return False
+    if told.facts.run.strategy == "ladder":
+        return bool(phases - {Phase.RESTORE.value, Phase.CONTEXT.value})
+    return bool(phases & {Phase.CONTROL.value, Phase.REPRODUCE.value, Phase.PROOF.value})
+
+
+def _children(told: Told) -> set[str]:
+    """Return the variants whose proof carries the verdict's triggers."""
+    proved = {tuple(sorted(trigger.factors)) for trigger in told.verdict.triggers}
+    return {trial.variant for trial in told.facts.trials if trial.ask.arm == "child" and trial.ask.subject in proved}
+
+
+def _shown(told: Told, variant: VariantTally, ringed: bool) -> ShownRung:
+    counts = variant.tally
+    marks = [
+        MARKS[told.settled[trial.token].outcome]
+        for trial in told.facts.trials
+        if trial.variant == variant.id and told.settled[trial.token].outcome in MARKS
+    ]
+    return ShownRung(
+        variant.id,
+        variant.stage,
+        in_words(told, variant),
+        counts,
+        tuple(marks) if len(marks) <= MOST_MARKS else (),
+        ringed,
+        state_of(counts),
+    )
+
+
+def state_of(counts: Tally) -> str:
+    """Name what counts show; `open` where nothing counts."""
+    states: Mapping[tuple[bool, bool], str] = {
+        (True, True): "mixed",
+        (True, False): "accepted",
+        (False, True): "refused",
+        (False, False): "open",
+    }
+    return states[bool(counts.passed), bool(counts.rejected)]
