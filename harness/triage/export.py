@@ -1,0 +1,259 @@
+"""Exports: files of rows as the product wrote them, opened as tables of DuckDB.
+
+CSV is read with what the file's first bytes show (byte-order mark, encoding, separator, header) and nothing guessed per
+column; a line that can't be read is left out only if it is the last and half-written, else the file is refused with
+line and column. Nothing leaves the machine.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from harness.errors import ConfigError
+from harness.triage.columns import Sample
+
+HEAD = 262_144  # bytes that the first look reads
+ROWS = 2_000  # rows of the sample
+FORMATS = {
+    ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".tab": "csv", ".psv": "csv",
+    ".jsonl": "json", ".ndjson": "json", ".json": "json", ".log": "json", ".parquet": "parquet", ".pq": "parquet",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One file as a relation: `sql` can stand after FROM; `paths` maps our column names to expressions of it."""
+
+    path: Path
+    format: str
+    sql: str
+    expressions: Mapping[str, str]
+    sample: Sample
+    rows: int  # exact for Parquet, else from the size of the first rows
+    read_from: Path | None = None  # a copy that was set right
+
+    @property
+    def actual(self) -> str:
+        """The path that is really read."""
+        return str(self.read_from or self.path)
+
+
+def quote(text: str) -> str:
+    """Write a text as an SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def name(text: str) -> str:
+    """Write a text as an SQL identifier."""
+    return '"' + text.replace('"', '""') + '"'
+
+
+def open_export(path: Path, session: Any) -> Table:
+    """Look at a file and say how it is read.
+
+    Raises:
+        ConfigError: there is no such file, it is empty, or of no format that is known.
+    """
+    if not path.is_file():
+        raise ConfigError(f"{path}: no such file")
+    suffixes = [s.lower() for s in path.suffixes]
+    packed = suffixes[-1:] == [".gz"]
+    kind = FORMATS.get(suffixes[-2] if packed and len(suffixes) > 1 else suffixes[-1] if suffixes else "")
+    if kind is None:
+        raise ConfigError(f"{path}: not a known format; expected .csv, .tsv, .jsonl or .parquet (or .gz of a text)")
+    if not path.stat().st_size:
+        raise ConfigError(f"{path}: the file is empty; expected a header line and rows")
+    if kind == "parquet":
+        return _parquet(path, session)
+    with gzip.open(path) if packed else path.open("rb") as stream:
+        head = _head(stream, path)
+    share = (8 if packed else 1) * path.stat().st_size / max(1, len(head))
+    return _json(path, head, share) if kind == "json" else _csv(path, head, share)
+
+
+def _head(stream: IO[bytes], path: Path) -> bytes:
+    try:
+        return stream.read(HEAD)
+    except (OSError, EOFError) as error:
+        raise ConfigError(f"{path}: can't be unpacked ({error}); expected a whole gzip file") from error
+
+
+# ---- CSV ---------------------------------------------------------------------------------------------
+
+
+def _csv(path: Path, head: bytes, share: float) -> Table:
+    encoding, text = _decode(head)
+    whole = len(head) < HEAD
+    if not whole:
+        text = text[: text.rfind("\n") + 1] or text
+    if not text.strip():
+        raise ConfigError(f"{path}: the file holds no rows; expected a header line and rows")
+    delimiter = _delimiter(text)
+    escape = "\\" if '\\"' in text and '""' not in text else '"'
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, doublequote=escape == '"',
+                        escapechar=None if escape == '"' else "\\")  # fmt: skip
+    csv.field_size_limit(HEAD * 4)
+    header = next(reader, [])
+    if len(header) < 2:
+        raise ConfigError(f"{path}:1: one column only; expected a header line with , ; tab or | between the names")
+    columns = _unique(header)
+    rows = [row for row, _ in zip(_quietly(reader), range(ROWS), strict=False) if len(row) == len(columns)]
+    kinds = ", ".join(f"{quote(column)}: 'VARCHAR'" for column in columns)
+    sql = (
+        f"read_csv({quote(str(path))}, auto_detect=false, header=true, delim={quote(delimiter)}, quote='\"', "
+        f"escape={quote(escape)}, columns={{{kinds}}}, encoding={quote(encoding)}, max_line_size=16777216, "
+        f"store_rejects=true)"
+    )
+    per_row = max(1.0, len(text) / max(1, text.count("\n")))
+    values = {column: [row[i] for row in rows] for i, column in enumerate(columns)}
+    lines = max(len(rows), int(share * len(head) / per_row)) if not whole else len(rows)
+    return Table(path, "csv", sql, {c: name(c) for c in columns}, Sample(columns, values), lines)
+
+
+def _quietly(reader: Iterator[list[str]]) -> Iterator[list[str]]:
+    """Yield rows until one can't be parsed; the full read says where and why."""
+    try:
+        yield from reader
+    except csv.Error:
+        return
+
+
+def _decode(head: bytes) -> tuple[str, str]:
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return "utf-16", head[: len(head) // 2 * 2].decode("utf-16", errors="replace")
+    return "utf-8", head.decode("utf-8-sig", errors="replace")
+
+
+def _delimiter(text: str) -> str:
+    """Choose the separator that cuts the first lines into the same number of cells, and into the most."""
+
+    def score(delimiter: str) -> tuple[int, int]:
+        rows = [row for row, _ in zip(_quietly(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)), range(50),
+                                      strict=False) if row]  # fmt: skip
+        width = len(rows[0]) if rows else 0
+        same = sum(len(row) == width for row in rows)
+        return (same * (width > 1), width)
+
+    return max((",", ";", "\t", "|"), key=score)
+
+
+def _unique(header: list[str]) -> tuple[str, ...]:
+    """Give every column a name of its own, as people see it."""
+    seen: dict[str, int] = {}
+    names = []
+    for index, cell in enumerate(header):
+        plain = re.sub(r"[\x00-\x1f\x7f]", " ", cell).strip() or f"column {index + 1}"
+        count = seen[plain.lower()] = seen.get(plain.lower(), 0) + 1
+        names.append(plain if count == 1 else f"{plain} ({count})")
+    return tuple(names)
+
+
+# ---- JSON lines --------------------------------------------------------------------------------------
+
+
+def _json(path: Path, head: bytes, share: float) -> Table:
+    text = head.decode("utf-8-sig", errors="replace")
+    array = text.lstrip()[:1] == "["
+    rows = _array_rows(path) if array else list(_json_rows(path, text, whole=len(head) < HEAD))
+    if not rows:
+        raise ConfigError(f"{path}: no JSON objects in it; expected one object a line")
+    flat = [dict(_flatten(row)) for row in rows]
+    columns = tuple(dict.fromkeys(key for row in flat for key in row))
+    tops = dict.fromkeys(key for row in rows for key in row)
+    kinds = ", ".join(f"{quote(top)}: 'JSON'" for top in tops)
+    sql = (
+        f"read_json({quote(str(path))}, format={quote('array' if array else 'newline_delimited')}, "
+        f"columns={{{kinds}}}, maximum_object_size=16777216)"
+    )
+    values = {column: [row.get(column, "") for row in flat] for column in columns}
+    per_row = max(1.0, len(text) / max(1, text.count("\n")))
+    count = len(rows) if array or len(head) < HEAD else int(share * len(head) / per_row)
+    return Table(path, "json", sql, {c: _json_path(c) for c in columns}, Sample(columns, values), count)
+
+
+def _array_rows(path: Path) -> list[dict[str, Any]]:
+    if path.stat().st_size > 64_000_000:
+        raise ConfigError(f"{path}: a JSON list of over 64 MB; expected JSON lines (`jq -c '.[]'` makes them)")
+    try:
+        rows = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{path}: not JSON ({error}); expected a list of objects, or one object a line") from error
+    return [row for row in rows[:ROWS] if isinstance(row, dict)]
+
+
+def _json_rows(path: Path, text: str, *, whole: bool) -> Iterator[dict[str, Any]]:
+    lines = text.split("\n")
+    for number, line in enumerate(lines if whole else lines[:-1], start=1):
+        if number > ROWS:
+            return
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            if whole and number == len(lines):
+                return  # half-written; the full read says so
+            raise ConfigError(f"{path}:{number}: not JSON ({error}); expected one object a line") from error
+        if not isinstance(row, dict):
+            raise ConfigError(f"{path}:{number}: {type(row).__name__} found; expected one JSON object a line")
+        yield row
+
+
+def _flatten(row: Mapping[str, Any], prefix: str = "", depth: int = 0) -> Iterator[tuple[str, str]]:
+    """Yield dotted names and texts of what a nested object holds, first entries of its lists."""
+    for key, value in row.items():
+        inner = f"{prefix}.{key}" if prefix else key
+        if isinstance(value, dict) and depth < 4:
+            yield from _flatten(value, inner, depth + 1)
+        elif isinstance(value, list) and value and depth < 4:
+            first = value[0]
+            yield from _flatten(first, f"{inner}.0", depth + 1) if isinstance(first, dict) else [(f"{inner}.0", _text(first))]
+        elif not isinstance(value, (dict, list)):
+            yield inner, _text(value)
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else value if isinstance(value, str) else json.dumps(value)
+
+
+def _json_path(column: str) -> str:
+    top, *rest = column.split(".")
+    steps = "".join(f"[{step}]" if step == "0" else '."' + step.replace('"', "") + '"' for step in rest)
+    return f"json_extract_string({name(top)}, {quote('$' + steps)})"
+
+
+# ---- Parquet -----------------------------------------------------------------------------------------
+
+
+def _parquet(path: Path, session: Any) -> Table:
+    sql = f"read_parquet({quote(str(path))})"
+    try:
+        described = session.execute(f"DESCRIBE SELECT * FROM {sql}").fetchall()
+        count = session.execute("SELECT sum(num_rows) FROM parquet_file_metadata(?)", [str(path)]).fetchone()[0]
+        expressions = dict(_parquet_columns(described))
+        listed = ", ".join(f"CAST({e} AS VARCHAR)" for e in expressions.values())
+        rows = session.execute(f"SELECT {listed} FROM {sql} LIMIT {ROWS}").fetchall()  # noqa: S608 (quoted names)
+    except Exception as error:  # duckdb's errors share no base with ours, and any of them means: not readable
+        first = str(error).splitlines()[0]
+        raise ConfigError(f"{path}: not a readable Parquet file ({first})") from error
+    columns = tuple(expressions)
+    values = {c: ["" if row[i] is None else str(row[i]) for row in rows] for i, c in enumerate(columns)}
+    types = {row[0]: row[1] for row in described}
+    return Table(path, "parquet", sql, expressions, Sample(columns, values, types), int(count or 0))
+
+
+def _parquet_columns(described: Iterable[tuple[Any, ...]]) -> Iterator[tuple[str, str]]:
+    for column, kind, *_ in described:
+        if kind.startswith("STRUCT("):
+            for inner in re.findall(r'(?:^STRUCT\(|, )"?(\w+)"? (?!STRUCT)', kind):
+                yield f"{column}.{inner}", f"{name(column)}.{name(inner)}"
+        else:
+            yield column, name(column)

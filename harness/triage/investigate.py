@@ -1,0 +1,230 @@
+"""The investigation: files in, findings out. Knows no command line and no page; `read` is how replies are classed."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from harness.errors import ConfigError
+from harness.model.answer import Reading
+from harness.triage.advice import advise
+from harness.triage.causes import find_causes, marginals, report_fields, stand_out
+from harness.triage.columns import TITLES, Field, Layout, check_mapped, lay_out, words
+from harness.triage.export import Table, open_export
+from harness.triage.finding import Cause, Condition, Denominator, FieldReport, Profile, Result, Standout
+from harness.triage.lift import Contrast
+from harness.triage.scan import Scanned, Target, classify, gather, session
+from harness.triage.statement import LETTERS, Plan, fields_of
+from harness.triage.veil import Veil
+
+PROFILES = 12
+WANTED = ("link_host", "redirect_host", "subject", "template", "version", "offer", "sending_ip", "envelope_sender", "attachment", "hour")
+NOISE = re.compile(r"open|click|unsub|spam.?report|complain|view|subscribe|group", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the user asks: files, how to read them, which refusals, and within which limits."""
+
+    files: tuple[Path, ...]
+    merge: Path | None = None
+    merge_on: str | None = None
+    mapped: Mapping[str, str] | None = None
+    said: Mapping[str, str] | None = None
+    apple: tuple[str, ...] = ()
+    target: Target = Target()
+    rate: float = 0.05
+    memory: str = "600MB"
+    spill: Path | None = None
+    threads: int | None = None
+
+
+def investigate(question: Question, read: Callable[[str], Reading], veil: Veil, fill: Callable[[Plan, Any, Path], Scanned] = gather) -> Result:
+    """Read the export and say what its failed rows have in common; `fill` may be another engine's scan.
+
+    Raises:
+        ConfigError: a file can't be read, or lacks what triage can't do without.
+    """
+    with session(question.memory, question.spill, question.threads) as con, tempfile.TemporaryDirectory(
+        prefix="harness-triage-", dir=question.spill
+    ) as scratch:
+        plan = make_plan(question, con)
+        scanned = fill(plan, con, Path(scratch))
+        classify(scanned, read, question.target)
+        return conclude(question, plan, scanned, veil)
+
+
+def make_plan(question: Question, con: Any) -> Plan:
+    """Look at the files and say how they are read.
+
+    Raises:
+        ConfigError: what can't be done without is missing.
+    """
+    wanted = dict(question.mapped or {})
+    tables = [open_export(path, con) for path in question.files]
+    merged = open_export(question.merge, con) if question.merge else None
+    check_mapped(wanted, [t.sample for t in (*tables, *([merged] if merged else []))])
+    laid = [(table, lay_out(table.sample, wanted, str(table.path))) for table in tables]
+    for table, layout in laid:
+        _demand(table, layout, question.said or {})
+    merge = (merged, lay_out(merged.sample, wanted, str(merged.path))) if merged else None
+    if merge:
+        layout = merge[1]
+        merge = (merge[0], replace(layout, fields=tuple(f for f in layout.fields if f.name != "hour")))
+    fields = fields_of([layout for _, layout in (*laid, *([merge] if merge else []))])
+    on = _merge_key(question, laid, merge) if merge else "recipient"
+    keyed = all("recipient" in layout.roles or "message_id" in layout.roles for _, layout in laid)
+    return Plan(tuple(laid), fields, merge, on, tuple(d.lower() for d in question.apple), question.said, keyed)
+
+
+def _demand(table: Table, layout: Layout, said: Mapping[str, str]) -> None:
+    have = ", ".join(table.sample.columns[:14])
+    if not {"recipient", "recipient_domain"} & set(layout.roles):
+        raise ConfigError(f"{table.path}: no column holds the recipient; name it: --map THEIRS=recipient (there are {have})")
+    if not {"reply", "code", "status", "bounce_category", "event"} & set(layout.roles):
+        raise ConfigError(f"{table.path}: no column says what became of a message; name it: --map THEIRS=event or =reply (there are {have})")
+    if "event" in layout.roles:
+        column = layout.roles["event"][0]
+        seen = {v.strip().lower() for v in table.sample.values.get(column, ()) if v}
+        known = {w.lower() for w in (*words(), *said)}
+        if seen and not seen & known and not any(NOISE.search(word) for word in seen):
+            some = ", ".join(sorted(seen)[:5])
+            raise ConfigError(f"{table.path}: column {column!r} says {some}; name what they mean: --word {min(seen)}=bounced ({', '.join(LETTERS)})")
+
+
+def _merge_key(question: Question, laid: Sequence[tuple[Table, Layout]], merge: tuple[Table, Layout]) -> str:
+    """Choose what the merge file is joined by."""
+    choices = [question.merge_on] if question.merge_on else ["recipient", "message_id"]
+    for role in choices:
+        if role in merge[1].roles and all(role in layout.roles for _, layout in laid):
+            return role
+    raise ConfigError(
+        f"{merge[0].path}: nothing to join it by; both files need a column of {' or '.join(choices)}: --map THEIRS=recipient or =message_id"
+    )
+
+
+def conclude(question: Question, plan: Plan, scanned: Scanned, veil: Veil) -> Result:
+    """Put the counts into words and numbers."""
+    table, values, looked = marginals(scanned, question.rate)
+    causes = find_causes(scanned, table, question.rate)
+    single_rate = question.rate * 0.8
+    standouts = stand_out(table, scanned.fields, single_rate)
+    total, domains = denominators(scanned)
+    files = tuple(str(path) for path in question.files)
+    products = [layout.product for _, layout in plan.tables if layout.product]
+    result = Result(
+        files, products[0] if products else None, question.target.words, total, domains,
+        tuple(causes), tuple(standouts), tuple(report_fields(table, scanned.fields, values, single_rate, causes)),
+        looked, table.tests, question.rate,
+        profiles=profiles(scanned, causes, veil), replies=_replies(scanned, veil),
+        missing=tuple(_missing(plan)), notes=tuple(_notes(plan, scanned)), sampled=scanned.one_in,
+    )  # fmt: skip
+    return hide(replace(result, advice=advise(result)), veil)
+
+
+def denominators(scanned: Scanned) -> tuple[Denominator, tuple[Denominator, ...]]:
+    """Count what became of what was sent, per Apple domain and over all."""
+    con = scanned.session
+    sent = {row[0]: int(row[1]) for row in con.execute("SELECT value, sum(n) FROM counts WHERE field = 0 GROUP BY value").fetchall()}
+    found = con.execute("SELECT f0, outcome, cause, tag, failed, sum(n) FROM kept WHERE outcome <> 'v' GROUP BY ALL").fetchall()
+
+    def row(name: str, of: Sequence[tuple[Any, ...]], count: int) -> Denominator:
+        by = {letter: sum(int(r[5]) for r in of if r[1] == letter) for letter in "bds"}
+        reasons: dict[tuple[str, str, str], int] = {}
+        for _, outcome, cause, tag, _, n in of:
+            key = (cause, tag, {"b": "bounced", "d": "deferred", "s": "suppressed"}[outcome])
+            reasons[key] = reasons.get(key, 0) + int(n)
+        failed = sum(int(r[5]) for r in of if r[4])
+        ordered = dict(sorted(reasons.items(), key=lambda item: -item[1]))
+        return Denominator(name, count, count - sum(by.values()), by["b"], by["d"], by["s"], failed, ordered)
+
+    domains = tuple(row(d, [r for r in found if r[0] == d], n) for d, n in sorted(sent.items(), key=lambda item: -item[1]))
+    return row("all Apple domains", found, sum(sent.values())), domains
+
+
+def profiles(scanned: Scanned, causes: Sequence[Cause], veil: Veil) -> tuple[Profile, ...]:
+    """Pick rows of failed recipients, some for each cause and some that none explains."""
+    from harness.triage.causes import where
+
+    con, fields = scanned.session, scanned.fields
+    merged = [(i, f) for i, f in enumerate(fields) if f.name.startswith("merge:") and not f.many and not f.name.endswith(" host")]
+    if not merged:
+        return ()
+    listed = ", ".join(f"f{i}" for i, _ in merged)
+    wheres = [where(fields, cause.conditions) for cause in causes[:4]]
+    wheres.append(" AND ".join(["true", *(f"NOT ({w})" for w in wheres)]))
+    out: list[Profile] = []
+    for condition in wheres:
+        rows = con.execute(
+            f"SELECT DISTINCT ON ({listed}) key, {listed} FROM kept WHERE failed AND {condition} ORDER BY {listed}, key LIMIT {PROFILES}"  # noqa: S608
+        ).fetchall()
+        for row in rows[: max(2, PROFILES // len(wheres))]:
+            address = next((part for part in row[0].split(" ") if "@" in part), row[0])
+            merge = {f.name.removeprefix("merge:"): row[n + 1] or "" for n, (_, f) in enumerate(merged)}
+            if merge not in [profile.merge for profile in out]:
+                out.append(Profile(veil.address(address.strip("<>")), merge))
+    return tuple(out[:PROFILES])
+
+
+def _replies(scanned: Scanned, veil: Veil) -> tuple[tuple[str, str, int], ...]:
+    rows = scanned.session.execute(
+        "SELECT cause, text, sum(n) AS many FROM kept WHERE outcome = 'b' GROUP BY cause, text ORDER BY many DESC, text LIMIT 12"
+    ).fetchall()
+    return tuple((cause, veil.text(text)[:300], int(n)) for cause, text, n in rows)
+
+
+def _missing(plan: Plan) -> list[str]:
+    have = {field.name for field in plan.fields}
+    lost = [TITLES[name] for name in WANTED if name not in have]
+    return lost
+
+
+def _notes(plan: Plan, scanned: Scanned) -> list[str]:
+    notes = list(scanned.notes)
+    con = scanned.session
+    for table, layout in plan.tables:
+        if layout.product:
+            notes.append(f"{table.path.name}: read as an export of {layout.product}")
+    if scanned.one_in > 1:
+        notes.append(f"causes were told apart on all refused rows and one in {scanned.one_in} of the delivered; rates and lifts are over all rows")
+    if not plan.keyed:
+        notes.append("no recipient or message id: rows said twice are counted twice")
+    if plan.merge:
+        listed = [i for i, field in enumerate(plan.fields) if any(f.name == field.name for f in plan.merge[1].fields)]
+        if listed:
+            empty = " AND ".join(f"f{i} = ''" for i in listed)
+            lone, every = con.execute(f"SELECT coalesce(sum(n) FILTER ({empty}), 0), coalesce(sum(n), 0) FROM kept").fetchone()  # noqa: S608
+            if lone:
+                notes.append(f"{plan.merge[0].path.name}: nothing merged was found for {lone} of {every} rows looked at")
+    return notes
+
+
+def hide(result: Result, veil: Veil) -> Result:
+    """Veil every address in what is shown."""
+
+    def condition(c: Condition) -> Condition:
+        return replace(c, value=veil.text(c.value))
+
+    def standout(s: Standout) -> Standout:
+        return replace(s, condition=condition(s.condition))
+
+    def cause(c: Cause) -> Cause:
+        return replace(c, conditions=tuple(map(condition, c.conditions)), same=tuple(map(condition, c.same)), shadows=tuple(map(condition, c.shadows)))
+
+    def field(f: FieldReport) -> FieldReport:
+        return replace(f, best=standout(f.best) if f.best else None)
+
+    return replace(
+        result,
+        causes=tuple(map(cause, result.causes)),
+        standouts=tuple(map(standout, result.standouts)),
+        fields=tuple(map(field, result.fields)),
+        advice=tuple(replace(a, why=veil.text(a.why)) for a in result.advice),
+        profiles=tuple(Profile(p.name, {k: veil.text(v) for k, v in p.merge.items()}) for p in result.profiles),
+    )
+
+

@@ -1,0 +1,114 @@
+"""Mending: what is done about lines of an export that can't be read.
+
+Bytes that are no UTF-8 are read as Windows-1252 line by line, in a copy; a half-written last line is left out and said; anything
+else refuses the file with line and column, because a number made from part of a file is worse than none.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import IO, cast
+
+from harness.errors import ConfigError
+from harness.triage.export import Table, quote
+from harness.triage.statement import Plan
+
+Broken = Mapping[str, Sequence[tuple[int, str, str]]]  # file -> (line, column, why)
+_WHY = {
+    "MISSING COLUMNS": "fewer cells than the header has",
+    "TOO MANY COLUMNS": "more cells than the header has",
+    "UNQUOTED VALUE": "a quotation mark that is never closed, or text after a closed one",
+    "LINE SIZE OVER MAXIMUM": "a line of over 16 MB",
+    "INVALID ENCODING": "bytes that are neither UTF-8 nor Windows-1252",
+}
+
+
+def mend(plan: Plan, broken: Broken, scratch: Path, *, final: bool) -> tuple[Plan, tuple[str, ...], bool]:
+    """Set right what can be; returns the plan, what to tell the user, and whether to read again.
+
+    Raises:
+        ConfigError: the first line that nothing can be done about.
+    """
+    notes: list[str] = []
+    copies: dict[str, tuple[Table, str]] = {}
+    for table, _ in _tables(plan):
+        errors = broken.get(table.actual, [])
+        encoding = [e for e in errors if e[2] == "INVALID ENCODING"]
+        if encoding or any(line == 0 for line, *_ in errors):
+            if final:
+                raise ConfigError(f"{table.path}: {errors[0][2]}; expected text in UTF-8, UTF-16 or Windows-1252 with one row a line")
+            copies[str(table.path)] = _copy(table, scratch / f"{len(copies)}{table.path.suffix}")
+            continue
+        if not errors:
+            continue
+        line, column, why = errors[0]
+        if len(errors) == 1 and line >= _last_line(table) and why in ("MISSING COLUMNS", "UNQUOTED VALUE"):
+            notes.append(f"{table.path}:{line}: the last line is half-written and was left out")
+            continue
+        where = f", column {column!r}" if column else ""
+        more = f" ({len(errors)} such lines)" if len(errors) > 1 else ""
+        raise ConfigError(
+            f"{table.path}:{line}{where}: {_WHY.get(why, why.lower())}{more}; expected one row of the header's columns: mend or remove the line"
+        )
+    if not copies:
+        return plan, tuple(notes), False
+    notes += [note for _, note in copies.values() if note]
+    tables = tuple((copies[str(t.path)][0] if str(t.path) in copies else t, layout) for t, layout in plan.tables)
+    merge = plan.merge
+    if merge and str(merge[0].path) in copies:
+        merge = (copies[str(merge[0].path)][0], merge[1])
+    return replace(plan, tables=tables, merge=merge), tuple(notes), True
+
+
+def _tables(plan: Plan) -> list[tuple[Table, object]]:
+    return [*plan.tables, *([plan.merge] if plan.merge else [])]
+
+
+def _copy(table: Table, target: Path) -> tuple[Table, str]:
+    """Write the file again as UTF-8 with plain line ends; bytes that are no UTF-8 are read as Windows-1252."""
+    first = count = half = 0
+    target = target.with_suffix(".csv" if table.format == "csv" else ".jsonl")
+    last = _last_line(table) if table.format == "json" else 0
+    with _opened(table) as source, target.open("wb") as out:
+        for number, line in enumerate(source, start=1):
+            try:
+                line.decode()
+            except UnicodeDecodeError:
+                line = line.decode("cp1252", errors="replace").encode()
+                first, count = first or number, count + 1
+            if table.format == "json" and not _is_object(line):
+                if number < last:
+                    raise ConfigError(f"{table.path}:{number}: not JSON; expected one object a line: mend or remove the line")
+                half = number if line.strip() else half
+                continue
+            out.write(line[:-2] + b"\n" if line.endswith(b"\r\n") else line)
+    note = f"{table.path}:{first}: no UTF-8 in {count} line{'s' * (count > 1)}, read as Windows-1252" if count else ""
+    note = note or (f"{table.path}:{half}: the last line is half-written and was left out" if half else "")
+    sql = table.sql.replace(quote(str(table.path)), quote(str(target)), 1)
+    return replace(table, read_from=target, sql=sql.replace("'utf-16'", "'utf-8'")), note
+
+
+def _is_object(line: bytes) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _opened(table: Table) -> IO[bytes]:
+    packed = table.path.suffix.lower() == ".gz"
+    return cast("IO[bytes]", gzip.open(table.path)) if packed else table.path.open("rb")
+
+
+def _last_line(table: Table) -> int:
+    """Return the number of the file's last line that holds anything."""
+    last = 0
+    with _opened(table) as source:
+        for number, line in enumerate(source, start=1):
+            if line.strip():
+                last = number
+    return last

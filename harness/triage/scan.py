@@ -1,0 +1,223 @@
+"""The scan: an export counted by DuckDB within a memory limit, and the few rows kept that must be looked at whole.
+
+After one pass over the files everything else works on two small tables: `counts` (field, value, rows) and `kept`
+(rows not delivered, and a sample of those delivered). `cluster` fills the same two tables by Spark.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import ConfigError
+from harness.model.answer import Level, Reading
+from harness.triage.columns import Field, categories
+from harness.triage.mend import mend
+from harness.triage.statement import Plan, scan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CONTROLS = 60_000  # delivered rows that are kept, about
+EXACT = 1_000_000  # up to so many rows, all that was said of one message is always made one row
+# A reply without what differs from copy to copy, so that each wording is read once.
+FOLDED = (
+    "regexp_replace(regexp_replace(reply, '[^\\s<>@:;,]+@[^\\s<>@:;,]+', 'address', 'g'), "
+    "'\\b([0-9]{5,}|[0-9a-zA-Z]*[0-9][0-9a-zA-Z]{9,})\\b', '0', 'g')"
+)
+CONTENT_LEVELS = (Level.MESSAGE, Level.MESSAGE_OR_SENDER, Level.AMBIGUOUS)
+FORM_CAUSES = ("malformed_message", "message_too_large")  # about the message, and plain by their words
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Which refusals are looked into: by default all that may be about content, else classes and tags by name."""
+
+    names: tuple[str, ...] = ()
+
+    def hit(self, cause: str, tag: str | None, level: Level) -> bool:
+        """Tell whether a refusal of this class is one of them."""
+        if self.names:
+            return cause in self.names or (tag or "") in self.names
+        return level in CONTENT_LEVELS and cause not in FORM_CAUSES
+
+    @property
+    def words(self) -> str:
+        """What the report calls them."""
+        return " or ".join(self.names) if self.names else "content-policy refusals"
+
+
+@dataclass(frozen=True)
+class Scanned:
+    """What the scan left in the session, and what it noticed."""
+
+    session: Any
+    fields: tuple[Field, ...]
+    one_in: int
+    reduced: bool
+    notes: tuple[str, ...] = ()
+
+
+@contextmanager
+def session(memory: str, spill: Path | None, threads: int | None = None) -> Iterator[Any]:
+    """Open an embedded DuckDB with a memory limit; what exceeds it goes to a folder that is removed afterwards."""
+    import duckdb
+
+    with tempfile.TemporaryDirectory(prefix="harness-triage-", dir=spill) as folder:
+        connection = duckdb.connect(config={"memory_limit": memory, "temp_directory": folder})
+        try:
+            connection.execute("SET preserve_insertion_order=false")
+            connection.execute(f"SET threads={threads or os.cpu_count() or 1}")
+            connection.execute("SET enable_progress_bar=false")
+            connection.execute("SET TimeZone='UTC'")
+            yield connection
+        finally:
+            connection.close()
+
+
+def gather(plan: Plan, con: Any, scratch: Path) -> Scanned:
+    """Count the export and keep what has to be looked at, in one pass where every message has one row.
+
+    Raises:
+        ConfigError: a file can't be read; names file, line and column.
+    """
+    one_in = max(1, int(plan.rows * apple_share(plan) / CONTROLS))
+    reduced = plan.keyed and (plan.rows <= EXACT or len(plan.tables) > 1)
+    notes = _fill(plan, con, scratch, reduced, one_in)
+    keep(con, len(plan.fields))
+    if plan.keyed and not reduced and _repeats(con):
+        reduced = True
+        notes += ("messages have several rows each: the last word on each counts",)
+        notes += _fill(plan, con, scratch, True, one_in)
+        keep(con, len(plan.fields))
+    _explode(con, plan.fields)
+    return Scanned(con, plan.fields, one_in, reduced, tuple(dict.fromkeys(notes)))
+
+
+def apple_share(plan: Plan) -> float:
+    """Estimate from the samples how many rows are for Apple recipients; at least one in a hundred."""
+    from harness.model.seed import APPLE_DOMAINS
+
+    found = every = 0
+    for table, layout in plan.tables:
+        column = next((layout.roles[r][0] for r in ("recipient", "recipient_domain") if r in layout.roles), None)
+        values = table.sample.values.get(column or "", ())
+        every += len(values)
+        found += sum(v.rpartition("@")[2].strip(" >").lower() in (*APPLE_DOMAINS, *plan.apple) for v in values)
+    return max(0.01, found / every) if every else 1.0
+
+
+def _fill(plan: Plan, con: Any, scratch: Path, reduced: bool, one_in: int) -> tuple[str, ...]:
+    """Run the scan; a file with broken bytes is set right once, in a copy, and read again."""
+    import duckdb
+
+    notes: tuple[str, ...] = ()
+    for again in (False, True):
+        con.execute("DROP TABLE IF EXISTS counts")
+        for rejects in ("reject_errors", "reject_scans"):
+            con.execute(f"DROP TABLE IF EXISTS {rejects}")
+        try:
+            con.execute(f"CREATE TEMP TABLE counts AS {scan(plan, reduce=reduced, one_in=one_in)}")
+            broken = _rejected(con)
+        except duckdb.OutOfMemoryException as error:
+            raise ConfigError("triage: the export doesn't fit into the memory limit; raise --memory or --spill to a larger disk") from error
+        except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.IOException) as error:
+            broken = {t.actual: [(0, "", str(error).splitlines()[0])] for t, _ in plan.tables if t.format != "parquet"}
+            if not broken:
+                raise ConfigError(f"triage: the export can't be read: {str(error).splitlines()[0]}") from error
+        if not broken:
+            return notes
+        plan, more, mended = mend(plan, broken, scratch, final=again)
+        notes += more
+        if not mended:
+            return notes
+    raise ConfigError("triage: the export can't be read even after its bytes were set right")
+
+
+def _rejected(con: Any) -> dict[str, list[tuple[int, str, str]]]:
+    """Return file -> (line, column, why) of lines that the CSV reader could not read."""
+    there = con.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'reject_errors'").fetchone()[0]
+    if not there:
+        return {}
+    found = con.execute(
+        "SELECT DISTINCT s.file_path, e.line, coalesce(e.column_name, ''), CAST(e.error_type AS VARCHAR) FROM reject_errors e "
+        "JOIN reject_scans s USING (scan_id, file_id) ORDER BY 1, 2 LIMIT 100000"
+    ).fetchall()
+    files: dict[str, list[tuple[int, str, str]]] = {}
+    for path, line, column, why in found:
+        files.setdefault(path, []).append((int(line), column, why))
+    return files
+
+
+def keep(con: Any, many: int) -> None:
+    """Cut the kept rows into the table `kept`: kind, reply, key, f0, f1, ..., n."""
+    cells = ", ".join(f"c[{i + 4}] AS f{i}" for i in range(many))
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE kept AS SELECT c[1] AS kind, c[2] AS reply, c[3] AS key, {cells}, n FROM ("  # noqa: S608
+        f"SELECT string_split(kept, chr(31)) AS c, n FROM counts WHERE field = -1 AND kept IS NOT NULL)"
+    )
+    con.execute("DELETE FROM counts WHERE field = -1")
+
+
+def _repeats(con: Any) -> bool:
+    """Tell whether a message has more than one row: among the kept, a sample by message, every row of it is there."""
+    row = con.execute("SELECT coalesce(sum(n), 0), count(DISTINCT key) FROM kept WHERE key <> ''").fetchone()
+    return bool(row[0] > row[1])
+
+
+def _explode(con: Any, fields: Sequence[Field]) -> None:
+    """Count each entry of a list of links by itself."""
+    for i, field in enumerate(fields):
+        if field.many:
+            con.execute(
+                f"CREATE OR REPLACE TEMP TABLE one AS SELECT unnest(string_split(value, ' ')) AS value, n "  # noqa: S608
+                f"FROM counts WHERE field = {i}"
+            )
+            con.execute(f"DELETE FROM counts WHERE field = {i}")
+            con.execute(f"INSERT INTO counts SELECT {i}, value, NULL, sum(n) FROM one GROUP BY value")  # noqa: S608
+
+
+def classify(scanned: Scanned, read: Callable[[str], Reading], target: Target) -> None:
+    """Read each wording of a reply once and mark every kept row: `outcome`, `cause`, `tag`, `failed`."""
+    con = scanned.session
+    con.execute(f"CREATE OR REPLACE TEMP TABLE folded AS SELECT *, {FOLDED} AS text FROM kept")  # noqa: S608
+    found = con.execute("SELECT DISTINCT kind, text FROM folded WHERE kind <> 'v'").fetchall()
+    readings: dict[str, tuple[str, str, Level, bool | None]] = {}
+    rows: list[tuple[str, str, str, str, str, bool]] = []
+    for kind, text in found:
+        if text not in readings:
+            readings[text] = _read(text, read)
+        cause, tag, level, permanent = readings[text]
+        outcome = kind if kind != "?" else {True: "b", False: "d", None: "v"}[permanent]
+        if kind == "s":
+            cause, tag, level = "suppressed", "", Level.RECIPIENT
+        failed = outcome == "b" and target.hit(cause, tag, level)
+        rows.append((kind, text, outcome, cause, tag, failed))
+    columns = [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(6)]
+    kinds = ("VARCHAR", "VARCHAR", "VARCHAR", "VARCHAR", "VARCHAR", "BOOLEAN")
+    listed = ", ".join(
+        f"unnest(CAST(? AS {k}[])) AS {name}" for k, name in zip(kinds, ("kind", "text", "outcome", "cause", "tag", "failed"), strict=True)
+    )
+    con.execute(f"CREATE OR REPLACE TEMP TABLE judged AS SELECT {listed}", columns)
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE kept AS SELECT f.* EXCLUDE (kind, reply), f.kind, "
+        "coalesce(j.outcome, 'v') AS outcome, coalesce(j.cause, '') AS cause, coalesce(j.tag, '') AS tag, coalesce(j.failed, false) AS failed "
+        "FROM folded AS f LEFT JOIN judged AS j ON j.kind = f.kind AND j.text = f.text"
+    )
+    con.execute("DROP TABLE folded")
+
+
+def _read(text: str, read: Callable[[str], Reading]) -> tuple[str, str, Level, bool | None]:
+    if text.startswith("category:"):
+        cause = categories().get(text.removeprefix("category:").strip().lower(), "unknown")
+        level = {"content_policy": Level.MESSAGE, "reputation": Level.SENDER, "auth_failure": Level.SENDER}.get(cause, Level.RECIPIENT)
+        return cause, "", level, True
+    reading = read(text)
+    return reading.cause, reading.tag or "", reading.level, reading.permanent
+
+

@@ -1,0 +1,223 @@
+"""The statement: one scan of an export that counts every value of every field and keeps what has to be looked at whole.
+
+It is written once, in DuckDB's words; `warehouse` has other engines' dialects made of it. `GROUPING SETS` counts all fields in
+one pass. One more set keeps each row that was not delivered, and a sample of those that were, as one text:
+its key is NULL for all other rows, so it costs little.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.model.seed import APPLE_DOMAINS
+from harness.triage.columns import Field, Form, Layout, temporary, words
+from harness.triage.export import Table, name, quote
+
+CUT = "\x1f"  # between the cells of a kept row
+LETTERS = {"delivered": "v", "bounced": "b", "deferred": "d", "suppressed": "s", "sent": "p"}
+RANK = "CASE kind WHEN 'p' THEN 0 WHEN 'd' THEN 1 WHEN 'v' THEN 2 WHEN '?' THEN 3 WHEN 's' THEN 3 ELSE 4 END"
+_WIDEST = 60  # fields of one scan; GROUPING and the memory of so many sets end near there
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is read: tables with their layouts, the fields in order, and the file of merged values, if there is one."""
+
+    tables: tuple[tuple[Table, Layout], ...]
+    fields: tuple[Field, ...]  # by name; the first is the recipient domain
+    merge: tuple[Table, Layout] | None = None
+    merge_on: str = "recipient"
+    apple: tuple[str, ...] = ()  # further domains hosted at Apple
+    said: Mapping[str, str] | None = None  # the user's own words for what became of a message
+    keyed: bool = True
+
+    @property
+    def rows(self) -> int:
+        """About how many rows the files hold."""
+        return sum(table.rows for table, _ in self.tables)
+
+
+def fields_of(layouts: Sequence[Layout]) -> tuple[Field, ...]:
+    """Return the fields of several tables, each once, the recipient domain first; at most sixty."""
+    every: dict[str, Field] = {"recipient_domain": Field("recipient_domain", Form.PLAIN, "")}
+    for layout in layouts:
+        for one in layout.fields:
+            every.setdefault(one.name, one)
+    return tuple(every.values())[:_WIDEST]
+
+
+def scan(plan: Plan, *, reduce: bool, one_in: int) -> str:
+    """Write the statement; `reduce` makes one row of all that was said of a message, `one_in` samples the delivered."""
+    ids = [f"f{i}" for i in range(len(plan.fields))]
+    cells = ["kind", "CASE WHEN kind <> 'v' THEN coalesce(reply, '') ELSE '' END", "coalesce(key, '')"]
+    cells += [f"coalesce(CAST({i} AS VARCHAR), '')" for i in ids]
+    kept = "concat_ws(chr(31), " + ", ".join(f"replace({cell}, chr(31), ' ')" for cell in cells) + ")"
+    sampled = "true" if one_in == 1 else f"hash(key) % {one_in} = 0" if plan.keyed else f"random() < {1 / one_in}"
+    which = " ".join(f"WHEN GROUPING({i}) = 0 THEN {n}" for n, i in enumerate(ids))
+    value = ", ".join(f"CAST({i} AS VARCHAR)" for i in ids)
+    sets = ", ".join(f"({i})" for i in (*ids, "kept"))
+    return (
+        f"SELECT CASE {which} ELSE -1 END AS field, coalesce({value}) AS value, kept, count(*) AS n FROM ("  # noqa: S608
+        f"SELECT {', '.join(ids)}, CASE WHEN kind <> 'v' OR {sampled} THEN {kept} END AS kept "
+        f"FROM ({rows(plan, reduce=reduce)}) AS outcomes) AS marked GROUP BY GROUPING SETS ({sets})"
+    )
+
+
+def rows(plan: Plan, *, reduce: bool) -> str:
+    """Write the SELECT of all rows for Apple recipients: kind, reply, key and the fields f0, f1, ..."""
+    ids = [f"f{i}" for i in range(len(plan.fields))]
+    every = " UNION ALL ".join(_table(plan, table, layout) for table, layout in plan.tables)
+    source = f"({every}) AS r"
+    listed = ", ".join(f"r.{i}" for i in ids)
+    if reduce:
+        picked = ", ".join(f"any_value(r.{i}) AS {i}" for i in ids)
+        ranked = RANK.replace("kind", "r.kind")
+        source = (
+            f"(SELECT arg_max(r.kind, {ranked}) AS kind, arg_max(r.reply, {ranked}) AS reply, r.key, "  # noqa: S608
+            f"any_value(r.joined) AS joined, {picked} FROM {source} GROUP BY r.key) AS r"
+        )
+    kind = "CASE WHEN r.kind = 'p' THEN 'v' ELSE r.kind END AS kind"
+    if plan.merge is None:
+        return f"SELECT {kind}, r.reply, r.key, {listed} FROM {source}"  # noqa: S608
+    merged = _merged(plan)
+    return (
+        f"SELECT {kind}, r.reply, r.key, {', '.join(f'coalesce(r.{i}, m.{i}) AS {i}' for i in ids)} "  # noqa: S608
+        f"FROM {source} LEFT JOIN ({merged}) AS m ON m.joined = r.joined"
+    )
+
+
+def _merged(plan: Plan) -> str:
+    """Write the SELECT of the merge file: one row a recipient (or message), though the file hold several."""
+    table, layout = plan.merge or plan.tables[0]
+    own = {field.name: field for field in layout.fields}
+    picked = [
+        f"any_value({value_of(own[field.name], table)}) AS f{i}" if field.name in own else f"NULL AS f{i}"
+        for i, field in enumerate(plan.fields)
+    ]
+    key = _joined(plan, table, layout)
+    return f"SELECT {key} AS joined, {', '.join(picked)} FROM {table.sql} WHERE {key} IS NOT NULL GROUP BY 1"  # noqa: S608
+
+
+def _joined(plan: Plan, table: Table, layout: Layout) -> str:
+    columns = layout.roles.get(plan.merge_on, ())
+    return folded_key([table.expressions[c] for c in columns[:1]]) if columns else "CAST(NULL AS VARCHAR)"
+
+
+def folded_key(expressions: Sequence[str]) -> str:
+    """Fold an address or a message id to what is joined on: lower case, no brackets and blanks."""
+    return " || ' ' || ".join(f"lower(trim(CAST({e} AS VARCHAR), ' <>'))" for e in expressions)
+
+
+def _table(plan: Plan, table: Table, layout: Layout) -> str:
+    """Write the SELECT of one file, in our words; rows that say nothing of a delivery (opens, clicks) stay out."""
+    own = {field.name: field for field in layout.fields}
+    picked = ["domain AS f0"]
+    for i, field in enumerate(plan.fields[1:], start=1):
+        made = value_of(own[field.name], table) if field.name in own else "CAST(NULL AS VARCHAR)"
+        picked.append(f"{made} AS f{i}")
+    keys = [table.expressions[layout.roles[role][0]] for role in ("message_id", "recipient") if role in layout.roles]
+    job = [field for field in layout.fields if field.name == "merge:job" or field.name == "job"]
+    keys += [table.expressions[field.column] for field in job]
+    whole = " || ' ' || ".join(f"coalesce(CAST({k} AS VARCHAR), '')" for k in keys) if len(keys) > 1 else "".join(keys)
+    key = (f"lower({whole})" if whole else "CAST(NULL AS VARCHAR)") if plan.keyed else "CAST(NULL AS VARCHAR)"
+    listed = ", ".join(f"f{i}" for i in range(len(plan.fields)))
+    apple = ", ".join(quote(d) for d in (*APPLE_DOMAINS[:-1], *(d.lower() for d in plan.apple)))
+    at = f"domain IN ({apple})" + (" OR domain = 'custom'" if "mx" in layout.roles else "")
+    return (
+        f"SELECT kind, reply, key, joined, {listed} FROM (SELECT {kind_of(plan, table, layout)} AS kind, "  # noqa: S608
+        f"{reply_of(table, layout)} AS reply, {key} AS key, {_joined(plan, table, layout) if plan.merge else 'NULL'} AS joined, "
+        f"{', '.join(picked)} FROM (SELECT *, {domain_of(plan, table, layout)} AS domain FROM {table.sql}) AS t "
+        f"WHERE {at}) AS u WHERE kind IS NOT NULL"
+    )
+
+
+def domain_of(plan: Plan, table: Table, layout: Layout) -> str:
+    """Write the recipient's domain; `custom` where Apple's hosts took the mail of another domain."""
+    if "recipient" in layout.roles:
+        address = table.expressions[layout.roles["recipient"][0]]
+        domain = f"lower(rtrim(split_part({address}, '@', -1), '> '))"
+    else:
+        domain = f"lower({table.expressions[layout.roles['recipient_domain'][0]]})"
+    if "mx" not in layout.roles:
+        return domain
+    mx = table.expressions[layout.roles["mx"][0]]
+    known = ", ".join(quote(d) for d in (*APPLE_DOMAINS[:-1], *plan.apple))
+    return f"CASE WHEN {domain} IN ({known}) THEN {domain} WHEN {mx} LIKE '%.icloud.com%' THEN 'custom' ELSE {domain} END"
+
+
+def kind_of(plan: Plan, table: Table, layout: Layout) -> str:
+    """Write what became of a row: v, b, d, s, p, ? (its reply will tell), NULL (no delivery at all)."""
+    theirs = {**words(), **(plan.said or {})}
+    by_reply = f"CASE WHEN ({reply_of(table, layout)}) IS NULL THEN 'v' ELSE '?' END"
+    if "event" not in layout.roles:
+        return by_reply
+    event = f"lower(trim({table.expressions[layout.roles['event'][0]]}))"
+    seen = {value.strip().lower() for value in table.sample.values.get(layout.roles["event"][0], ())}
+    # The words of the sample first: a CASE is read from the top, ten million times.
+    ordered = sorted(theirs.items(), key=lambda item: item[0] not in seen)
+    soft = temporary(layout.product)
+    whens = []
+    for word, kind in ordered:
+        letter = quote(LETTERS[kind])
+        if kind == "bounced" and soft and "severity" in layout.roles:
+            severity = table.expressions[layout.roles["severity"][0]]
+            letter = f"CASE WHEN lower({severity}) IN ({', '.join(map(quote, soft))}) THEN 'd' ELSE 'b' END"
+        whens.append(f"WHEN {quote(word)} THEN {letter}")
+    return f"CASE {event} {' '.join(whens)} END"
+
+
+def reply_of(table: Table, layout: Layout) -> str:
+    """Write the reply's text, the code and status before it where the text lacks them, or the product's category."""
+
+    def first(role: str) -> str | None:
+        found = [f"nullif(trim(CAST({table.expressions[c]} AS VARCHAR)), '')" for c in layout.roles.get(role, ())]
+        return (f"coalesce({', '.join(found)})" if len(found) > 1 else found[0]) if found else None
+
+    reply, code, status, category = first("reply"), first("code"), first("status"), first("bounce_category")
+    parts = [p for p in (reply,) if p]
+    if code:
+        before = f"concat_ws(' ', {code}, {status}, {reply or 'NULL'})" if status else f"concat_ws(' ', {code}, {reply or 'NULL'})"
+        text = reply or "''"
+        parts = [f"CASE WHEN {code} IS NOT NULL AND NOT starts_with({text}, {code}) AND NOT contains({text}, {code} || ' ') "
+                 f"THEN {before} ELSE {reply or 'NULL'} END"]  # fmt: skip
+    elif status:
+        parts = [f"CASE WHEN {reply or 'NULL'} IS NULL THEN {status} ELSE {reply or 'NULL'} END"]
+    if category:
+        parts.append(f"'category:' || {category}")
+    if not parts:
+        return "CAST(NULL AS VARCHAR)"
+    return f"coalesce({', '.join(parts)})" if len(parts) > 1 else parts[0]
+
+
+def value_of(field: Field, table: Table) -> str:
+    """Write a field's value as it is compared."""
+    x = table.expressions[field.column]
+    text = x if table.format == "csv" else f"CAST({x} AS VARCHAR)"
+    match field.form:
+        case Form.PLAIN:
+            return text
+        case Form.DOMAIN:
+            return f"lower(rtrim(split_part({text}, '@', -1), '> '))"
+        case Form.HOST:
+            return f"lower(split_part(split_part(split_part(split_part({text}, '://', 2), '/', 1), '?', 1), ':', 1))"
+        case Form.URL:
+            return f"split_part(split_part({text}, '?', 1), '#', 1)"
+        case Form.HOSTS:
+            found = f"regexp_extract_all(lower({text}), 'https?://([^/?#:\"''<>, ]+)', 1)"
+            return f"array_to_string(list_sort(list_distinct({found})), ' ')"
+        case Form.URLS:
+            found = f"regexp_extract_all({text}, '[Hh][Tt][Tt][Pp][Ss]?://[^?#\"''<>, |]+')"
+            return f"array_to_string(list_sort(list_distinct({found})), ' ')"
+        case Form.LONG:
+            return f"CASE WHEN {text} IS NULL THEN NULL ELSE left({text}, 60) || ' #' || left(md5({text}), 10) END"
+        case Form.ISO_HOUR:
+            return f"substring({text}, 1, 13)"
+        case Form.TYPED_HOUR:
+            return f"date_trunc('hour', {x})"
+        case Form.EPOCH_HOUR:
+            return f"date_trunc('hour', to_timestamp(TRY_CAST({x} AS DOUBLE)))"
+        case Form.MILLI_HOUR:
+            return f"date_trunc('hour', to_timestamp(TRY_CAST({x} AS DOUBLE) / 1000))"
+        case Form.TEXT_HOUR:
+            return f"regexp_extract({text}, '^(.*?[0-9]{{1,2}}):[0-9][0-9]', 1)"
