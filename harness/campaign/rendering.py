@@ -1,0 +1,114 @@
+"""Rendering: a campaign's templates for one recipient, as levels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from jinja2 import TemplateError
+
+from harness.campaign.level import Level, literal
+from harness.campaign.marking import RESERVED, Marker, Marks, read_marked
+from harness.campaign.neutral import Neutral
+from harness.campaign.templating import MailEnvironment, explain, render
+from harness.errors import ConfigError
+from harness.model.campaign import Campaign
+
+
+@dataclass(frozen=True, slots=True)
+class Persona:
+    """Whose merge values a message wears: a seed or a profile."""
+
+    name: str
+    merge: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One template of a campaign: what it makes, and where an error in it is."""
+
+    part: str  # subject, from, reply-to, preheader, text, html, or header:<Name>
+    where: str
+    text: str
+
+
+def sources(campaign: Campaign) -> list[Source]:
+    """List a campaign's templates in the order in which their parts stand in the message."""
+    settings = campaign.files.get("campaign", "campaign.yaml")
+
+    def source(part: str, key: str, text: str | None) -> list[Source]:
+        return [Source(part, campaign.files.get(key, f"{settings}: {key}"), text)] if text is not None else []
+
+    return [
+        *source("from", "from", campaign.sender),
+        *source("reply-to", "reply_to", campaign.reply_to),
+        *source("subject", "subject", campaign.subject),
+        *(
+            one
+            for name, value in campaign.headers.items()
+            for one in source(f"header:{name}", f"headers.{name}", value)
+        ),
+        *source("preheader", "preheader", campaign.preheader),
+        *source("text", "text", campaign.text),
+        *source("html", "html", campaign.html),
+    ]
+
+
+class Renderer:
+    """Renders a campaign for one persona after the other; templates are compiled once."""
+
+    def __init__(self, campaign: Campaign, personas: Sequence[Persona]):
+        self._sources = sources(campaign)
+        for source in self._sources:
+            _refuse_reserved(source.text, source.where)
+        texts = {**campaign.includes, **{source.where: source.text for source in self._sources}}
+        known = frozenset(name for persona in personas for name in persona.merge)
+        self._plain = MailEnvironment(texts)
+        self._marks = Marks()
+        self.neutral = Neutral(campaign.plain.merge, [persona.merge for persona in personas])
+        constants = frozenset(self._plain.globals)
+        self._marked = MailEnvironment(texts, Marker(self._marks, self.neutral, known, constants))
+        self.notes: list[str] = []
+
+    def levels(self, persona: Persona) -> dict[str, Level]:
+        """Render every template for a persona.
+
+        Raises:
+            ConfigError: a template is wrong or asks for what the persona has not.
+        """
+        _refuse_reserved(repr(persona.merge), persona.name)
+        return {source.part: self._level(source, persona) for source in self._sources}
+
+    def _level(self, source: Source, persona: Persona) -> Level:
+        if not any(sign in source.text for sign in ("{{", "{%", "{#")) and "\n" not in source.text:
+            return literal(source.text)
+        try:
+            plain = render(self._plain.get_template(source.where), persona.merge)
+        except (
+            TemplateError,
+            ArithmeticError,
+            LookupError,
+            TypeError,
+            ValueError,
+            AttributeError,
+            RecursionError,
+        ) as error:
+            raise explain(error, source.where, persona.name, persona.merge) from error
+        try:
+            level = read_marked(render(self._marked.get_template(source.where), persona.merge), self._marks)
+        except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError, RecursionError):
+            level = literal("")
+        if level.production() == plain:
+            return level
+        note = f"{source.where}: its fields and sections can't be told apart by position; it is taken as it renders"
+        if note not in self.notes:
+            self.notes.append(note)
+        return literal(plain)
+
+
+def _refuse_reserved(text: str, where: str) -> None:
+    found = RESERVED.search(text)
+    if found:
+        raise ConfigError(
+            f"{where}: holds the private-use character U+{ord(found[0]):X}, which no mail program shows; remove it"
+        )

@@ -1,0 +1,200 @@
+"""Templates: Jinja2 in a sandbox, with strict fields and bounds on time and memory, and errors that say where.
+
+A campaign file may come from anywhere. It reads no file but the ones beside it, calls nothing that is unsafe, and
+ends: loops count their turns, and every operation that can make much out of little is measured before or after.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from jinja2 import DictLoader, StrictUndefined, Template, TemplateError, TemplateSyntaxError, UndefinedError, nodes
+from jinja2.runtime import Context
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from harness.errors import ConfigError
+
+MAX_STEPS = 200_000  # turns of all loops and calls of all macros of one rendering
+MAX_RENDERED = 25_000_000  # characters; the largest message that big providers take is about as many bytes
+MAX_VALUE = 10_000_000  # characters of one value on the way
+MAX_NUMBER = 1_000_000  # a width, a count or an exponent that a template hands to an operation
+_WIDTH = re.compile(r"\d{7}")  # a width of millions in a format string
+_GROWING_METHODS = frozenset(
+    ["center", "ljust", "rjust", "zfill", "expandtabs", "replace", "join", "format", "format_map", "translate"]
+)
+
+
+class LimitError(TemplateError):
+    """A template that would not end, or would fill the memory."""
+
+
+class MailEnvironment(ImmutableSandboxedEnvironment):
+    """The sandbox that campaign templates run in."""
+
+    intercepted_binops = frozenset({"*", "**", "+", "%"})
+
+    def __init__(self, sources: Mapping[str, str], mark: Callable[[nodes.Template], nodes.Template] | None = None):
+        super().__init__(undefined=StrictUndefined, loader=DictLoader(dict(sources)), extensions=["jinja2.ext.do"])
+        self._mark = mark
+        self._steps = 0
+        self.globals["__turn"] = self._turn
+        self.globals["__tie"] = _tie
+        for name in ("lipsum", "cycler", "joiner"):
+            if name == "lipsum":
+                del self.globals[name]  # it rolls dice: no two renderings are the same
+        del self.filters["random"]
+        for name, function in list(self.filters.items()):
+            if not getattr(function, "jinja_pass_arg", None) and name not in ("map", "select", "reject"):
+                self.filters[name] = _measured(name, function)
+
+    def start(self) -> None:
+        """Begin to count anew."""
+        self._steps = 0
+
+    def _turn(self) -> str:
+        self._steps += 1
+        if self._steps > MAX_STEPS:
+            raise LimitError(f"loops take more than {MAX_STEPS:,} turns")
+        return ""
+
+    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
+        tree = _bound(super()._parse(source, name, filename))
+        return self._mark(tree) if self._mark else tree
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        """Work out an operation that can make much out of little."""
+        if operator == "**" and (abs(_number(left)) > MAX_NUMBER or abs(_number(right)) > 1000):
+            raise LimitError("a power too high to work out")
+        if operator == "*" and _size(left) * abs(_number(right)) + _size(right) * abs(_number(left)) > MAX_VALUE:
+            raise LimitError("a repetition makes a value too large")
+        if operator == "+" and _size(left) + _size(right) > MAX_VALUE:
+            raise LimitError("a sum makes a value too large")
+        if operator == "%" and isinstance(left, str):
+            _check_format(left, right)
+        return super().call_binop(context, operator, left, right)
+
+    def call(self, context: Context, function: Any, /, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]
+        """Call what the sandbox allows, measured where it can grow."""
+        self._turn()
+        name = getattr(function, "__name__", "")
+        if name in _GROWING_METHODS and isinstance(getattr(function, "__self__", None), str | bytes):
+            _check_growth(name, (function.__self__, *args), kwargs)
+        return super().call(context, function, *args, **kwargs)
+
+
+def _tie(*parts: object) -> str:
+    """Concatenate as `~` does, within bounds."""
+    texts = [str(part) for part in parts]
+    if sum(map(len, texts)) > MAX_VALUE:
+        raise LimitError("a concatenation makes a value too large")
+    return "".join(texts)
+
+
+def _bound(tree: nodes.Template) -> nodes.Template:
+    """Let every loop count its turns, and every `~` measure what it makes."""
+    for loop in list(tree.find_all((nodes.For, nodes.Macro))):
+        turn = nodes.ExprStmt(nodes.Call(nodes.Name("__turn", "load"), [], [], None, None), lineno=loop.lineno)
+        loop.body.insert(0, turn)
+    for tie in list(tree.find_all(nodes.Concat)):
+        call = nodes.Call(nodes.Name("__tie", "load"), list(tie.nodes), [], None, None, lineno=tie.lineno)
+        tie.nodes = [call]
+    for node in tree.find_all(nodes.Node):
+        node.set_environment(tree.environment) if tree.environment else None
+    return tree
+
+
+def _number(value: object) -> float:
+    return value if isinstance(value, int | float) else 0
+
+
+def _size(value: object) -> int:
+    return len(value) if isinstance(value, str | bytes | list | tuple) else 0
+
+
+def _check_format(text: str, arguments: object) -> None:
+    values = arguments if isinstance(arguments, tuple) else (arguments,)
+    if _WIDTH.search(text) or ("*" in text and any(abs(_number(value)) > MAX_NUMBER for value in values)):
+        raise LimitError("a format with a width of millions")
+
+
+def _check_growth(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+    """Refuse an operation before it makes too much."""
+    values = (*args[1:], *kwargs.values())
+    if name not in ("replace", "join") and any(abs(_number(value)) > MAX_NUMBER for value in values):
+        raise LimitError(f"{name} with a number of millions")
+    if name.startswith("format"):
+        _check_format(str(args[0]), values)
+    elif name == "replace" and len(args) > 2:
+        grown = str(args[0]).count(str(args[1])) * len(str(args[2]))
+        if grown > MAX_VALUE:
+            raise LimitError("replace makes a value too large")
+    elif name == "join" and isinstance(args[-1], list | tuple):
+        if sum(map(_size, args[-1])) + len(args[-1]) * _size(args[0]) > MAX_VALUE:
+            raise LimitError("join makes a value too large")
+
+
+def _measured(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap a filter so that it is measured before and after."""
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        if args:
+            _check_growth(name, args, kwargs)
+        result = function(*args, **kwargs)
+        if _size(result) > MAX_VALUE:
+            raise LimitError(f"filter {name} makes a value too large")
+        return result
+
+    return run
+
+
+def render(template: Template, values: Mapping[str, object]) -> str:
+    """Render within bounds."""
+    environment = template.environment
+    if isinstance(environment, MailEnvironment):
+        environment.start()
+    chunks: list[str] = []
+    size = 0
+    for chunk in template.generate(dict(values)):
+        size += len(chunk)
+        if size > MAX_RENDERED:
+            raise LimitError(f"the message grows beyond {MAX_RENDERED:,} characters")
+        chunks.append(chunk)
+    return "".join(chunks)
+
+
+def explain(error: Exception, where: str, persona: str, values: Mapping[str, object]) -> ConfigError:
+    """Turn what a template raised into one sentence that names file, line and what to do."""
+    line = error.lineno if isinstance(error, TemplateSyntaxError) else _line(error, where)
+    place = f"{where}:{line}" if line else where
+    if isinstance(error, TemplateSyntaxError):
+        at = f"{error.name}:{error.lineno}" if error.name and error.name != where else place
+        return ConfigError(f"{at}: template syntax: {error.message}; fix the tag, or import the file to convert it")
+    if isinstance(error, UndefinedError):
+        return ConfigError(f"{place}: {_undefined(str(error), values)} for {persona}; add it to that seed's `merge:`")
+    if isinstance(error, LimitError):
+        return ConfigError(f"{place}: {error}; a message needs far less, so shorten the loop or the value")
+    text = re.sub(r"\s+", " ", str(error)) or type(error).__name__
+    return ConfigError(f"{place}: the template can't be rendered for {persona}: {text[:300]}")
+
+
+def _line(error: Exception, where: str) -> int | None:
+    """Find the template line that an error came from."""
+    lines = [
+        frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename in (where, "<template>")
+    ]
+    return lines[-1] if lines else None
+
+
+def _undefined(message: str, values: Mapping[str, object]) -> str:
+    """Name the undefined field and the nearest one that there is."""
+    found = re.search(r"'([^']+)' is undefined|has no attribute '([^']+)'|has no element '?([^']+)'?", message)
+    name = next((group for group in found.groups() if group), "") if found else ""
+    if not name:
+        return f"undefined field ({message[:200]})"
+    near = difflib.get_close_matches(name, [str(key) for key in values], 1, 0.5)
+    known = f", did you mean `{near[0]}`" if near else f" (known: {', '.join(sorted(map(str, values))) or 'none'})"
+    return f"the field `{name}` is not defined{known}"
