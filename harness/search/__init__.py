@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 from harness.errors import ConfigError
+from harness.search.adaptive import adaptive
 from harness.search.ladder import ladder
 from harness.search.replay import Replay, Story
 from harness.search.split import split
 
-_STORIES: dict[str, Story] = {"ladder": ladder, "split": split}
+_STORIES: dict[str, Story] = {"ladder": ladder, "split": split, "adaptive": adaptive}
 STRATEGIES = tuple(_STORIES)
 
 

@@ -19,17 +19,18 @@ from harness.search.proof import claim, prove
 from harness.search.reproduce import SURE, clearance, reproduce
 from harness.search.scope import settle_scope, told_scope
 
-Find = Callable[[Desk, Case, Factors, Pool], Step[tuple[str, ...] | None]]
+Find = Callable[[Desk, Case, Factors, Pool, float], Step[tuple[str, ...] | None]]
 
 PRIOR_CLEAN = 0.25  # that production passes, before anything was seen
 PRIOR_RESTORED = 2 / 3  # that production without the culprits passes
 FAILURES = 3  # searches without a proof before the run gives up
 MOST_CULPRITS = 12
+MOST_RETURNS = 6  # times that a refusal looked like a stray one after all
 
 
 def isolate(desk: Desk, case: Case, find: Find) -> Step[Finding]:
     """Go on until production without the culprits is accepted, and conclude."""
-    failures = 0
+    failures = returns = 0
     while len(case.culprits) < MOST_CULPRITS:
         case.restored = False
         target = case.target()
@@ -42,10 +43,11 @@ def isolate(desk: Desk, case: Case, find: Find) -> Step[Finding]:
                 return conclude(case, missing=_unclear(desk, case))
             continue
         pool = showing(desk, target, seed)
-        names = yield from find(desk, case, target, pool)
-        if names is None:
-            failures += 1
-            if failures >= FAILURES:
+        names = yield from find(desk, case, target, pool, prior)
+        if not names:
+            failures += names is None
+            returns += 1
+            if failures >= FAILURES or returns > MOST_RETURNS:
                 return conclude(case, missing="no suspected set could be proved; the refusals may have no single cause")
             continue
         yield from accuse(desk, case, names, pool)
@@ -67,9 +69,11 @@ def accuse(desk: Desk, case: Case, names: tuple[str, ...], pool: Pool) -> Step[N
     case.culprits[case.culprits.index(culprit)] = Culprit(names, scope, tuple(pool))
 
 
-def find_by_splitting(desk: Desk, case: Case, target: Factors, pool: Pool) -> Step[tuple[str, ...] | None]:
+def find_by_splitting(
+    desk: Desk, case: Case, target: Factors, pool: Pool, prior: float
+) -> Step[tuple[str, ...] | None]:
     """Split, prove, and split again with more messages a test where the proof fails."""
-    del case
+    del case, prior
     for doubt in range(FAILURES):
         names = yield from minimise(desk, target, pool, doubt=doubt)
         if names and (yield from prove(desk, claim(desk, names), pool)):

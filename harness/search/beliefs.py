@@ -1,0 +1,120 @@
+"""Beliefs: how likely each cause is, given all messages and answers so far.
+
+They are computed anew from the log each time: for a listed cause the likelihood depends only on how many messages
+that would show it were refused and accepted, so one matrix product weighs them all. How strongly the trigger fires
+and how often messages are refused without cause is unknown too, and is averaged over a small grid.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from harness.search.space import Bits, Cause, Floats, Space
+
+FIRE = np.array([0.35, 0.55, 0.65, 0.75, 0.85, 0.93, 0.995])
+FIRE_PRIOR = np.array([0.03, 0.06, 0.08, 0.12, 0.16, 0.20, 0.35])
+STRAY = np.array([0.002, 0.01, 0.03])
+STRAY_PRIOR = np.array([0.4, 0.4, 0.2])
+GRID_FIRE = np.repeat(FIRE, len(STRAY))
+GRID_STRAY = np.tile(STRAY, len(FIRE))
+GRID_PRIOR = np.repeat(FIRE_PRIOR, len(STRAY)) * np.tile(STRAY_PRIOR, len(FIRE))
+SHOWN = 1 - (1 - GRID_FIRE) * (1 - GRID_STRAY)  # chance of a refusal where the trigger is in the message
+UNSHOWN = GRID_STRAY
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Counted messages of one search: which changes each held, and whether it was refused."""
+
+    variants: Bits
+    refused: Bits
+
+
+class Beliefs:
+    """Weights over no cause, the listed causes, and the soft orders; each joint with the noise grid."""
+
+    def __init__(self, space: Space, evidence: Evidence, clean: float) -> None:
+        self.space = space
+        self.evidence = evidence
+        self.clean = clean  # the weight of "no cause" beforehand
+        refused = evidence.refused
+        shown = space.shown_by(evidence.variants)
+        hits = refused.astype(np.float32) @ shown.astype(np.float32)
+        passes = (~refused).astype(np.float32) @ shown.astype(np.float32)
+        strays, rest = refused.sum() - hits, (~refused).sum() - passes
+        logs = (
+            np.outer(hits, np.log(SHOWN))
+            + np.outer(passes, np.log1p(-SHOWN))
+            + np.outer(strays, np.log(UNSHOWN))
+            + np.outer(rest, np.log1p(-UNSHOWN))
+        )
+        self.joint = np.exp(logs) * GRID_PRIOR * (1 - clean) * space.prior[:, None]
+        self.soft_joint = self._soft() * (1 - clean)
+        none = refused.sum() * np.log(UNSHOWN) + (~refused).sum() * np.log1p(-UNSHOWN)
+        self.none_joint = np.exp(none) * GRID_PRIOR * clean
+        total = self.joint.sum() + self.soft_joint.sum() + self.none_joint.sum()
+        self.joint, self.soft_joint, self.none_joint = (
+            part / total for part in (self.joint, self.soft_joint, self.none_joint)
+        )
+        self.mass = self.joint.sum(axis=1)
+        self.soft_mass = self.soft_joint.sum(axis=1)
+        self.none = float(self.none_joint.sum())
+
+    def _soft(self) -> Floats:
+        space, evidence = self.space, self.evidence
+        chances = space.soft_shown_by(evidence.variants)[:, :, None]
+        refused = evidence.refused[:, None, None]
+        each = np.where(
+            refused,
+            chances * SHOWN + (1 - chances) * UNSHOWN,
+            chances * (1 - SHOWN) + (1 - chances) * (1 - UNSHOWN),
+        )
+        weights: Floats = each.prod(axis=0) * GRID_PRIOR * space.soft_prior[:, None]
+        return weights
+
+    def covered(self, variant: Bits) -> float:
+        """Return how likely a refused variant holds the trigger, if there is one."""
+        shown = self.space.shown_by(variant[None])[0]
+        held = float(self.mass[shown].sum())
+        for place, chance in enumerate(self.space.soft_shown_by(variant[None])[0]):
+            hit, miss = chance * SHOWN, (1 - chance) * UNSHOWN
+            held += float((self.soft_joint[place] * hit / (hit + miss)).sum())
+        return held / max(1 - self.none, 1e-12)
+
+    @property
+    def marginals(self) -> Floats:
+        """Return for each change how likely it is part of the cause."""
+        shares: Floats = self.space.members.astype(np.float64) @ self.mass
+        inside = np.zeros(self.space.count)
+        for order, mass in zip(self.space.soft, self.soft_mass, strict=True):
+            inside[sorted(self.space.focus)] += mass * order / len(self.space.focus)
+        return shares + inside
+
+    @property
+    def fire(self) -> float:
+        """Return the mean chance that the trigger fires."""
+        by_grid = self.joint.sum(axis=0) + self.soft_joint.sum(axis=0)
+        return float(by_grid @ GRID_FIRE / max(by_grid.sum(), 1e-300))
+
+    @property
+    def entropy(self) -> float:
+        """Return how many bits are still open."""
+        masses = np.concatenate([self.mass, self.soft_mass, [self.none]])
+        masses = masses[masses > 1e-12]
+        return float(-(masses * np.log2(masses)).sum())
+
+    def top(self, many: int) -> list[tuple[Cause, float]]:
+        """Return the likeliest listed causes."""
+        order = np.argsort(-self.mass, kind="stable")[:many]
+        return [(self.space.cause(int(i)), float(self.mass[i])) for i in order]
+
+    def share(self, members: tuple[int, ...]) -> float:
+        """Return how likely this very set is a trigger, alone or beside another."""
+        return float(self.mass[self.space.numbers(frozenset(members))].sum())
+
+    def singles(self) -> Floats:
+        """Return for each change how likely it is a trigger by itself."""
+        beside: Floats = self.space.members.astype(np.float64) @ (self.mass * self.space.eithers)
+        return np.asarray(self.mass[: self.space.count] + beside)

@@ -1,0 +1,141 @@
+"""The space of causes: which sets of changes might be the trigger, each as a row of a matrix.
+
+A row names its members and how many of them a message must hold to be refused: all members of a combination, any one
+of two independent triggers. So "which causes would this message show" is one matrix product for many messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
+from math import comb
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Bits = npt.NDArray[np.bool_]
+
+# How likely it is that the cause is one change, two together, either of two, three together, or more together.
+SINGLE, PAIR, EITHER, TRIPLE, FOUR = 0.60, 0.17, 0.10, 0.07, 0.005
+MORE = 0.5  # each further order is half as likely as the one before
+ORDERS = (2, 3, 4, 5, 6)  # kept as one soft row each where their sets are too many to list
+MOST_FOR_PAIRS = 96
+MOST_FOR_TRIPLES = 40
+MOST_FOR_ALL = 11  # members of a refused set of which every combination is listed
+
+
+@dataclass(frozen=True)
+class Cause:
+    """One hypothesis: these members, and whether any one of them suffices."""
+
+    members: tuple[int, ...]
+    either: bool = False
+
+
+class Space:
+    """All causes over n changes, seen from a refused set `focus` (positions) that most likely holds the trigger.
+
+    The first n causes are the single changes, in order.
+    """
+
+    def __init__(self, weights: Sequence[float], focus: frozenset[int]) -> None:
+        self.count = len(weights)
+        self.focus = focus
+        self._weights = np.sqrt(np.asarray(weights, dtype=np.float64))
+        self._families = list(self._list_families())
+        shares = [share * self._spread(members) for share, members, _ in self._families]
+        listed = {members.shape[1] for _, members, _ in self._families}
+        self.soft = tuple(order for order in ORDERS if order not in listed and order <= len(focus))
+        soft_prior = np.array([_order_mass(order) for order in self.soft])
+        total = sum(share.sum() for share in shares) + soft_prior.sum()
+        self.prior: Floats = np.concatenate(shares) / total
+        self.soft_prior: Floats = soft_prior / total
+
+    def _list_families(self) -> Iterator[tuple[float, npt.NDArray[np.intp], bool]]:
+        """List prior mass, members and kind of each family whose sets are few enough to be listed."""
+        everything = list(range(self.count))
+        inside = sorted(self.focus)
+        yield SINGLE, _sets(everything, 1), False
+        pairs = everything if self.count <= MOST_FOR_PAIRS else inside
+        if 2 <= len(pairs) <= MOST_FOR_PAIRS:
+            yield PAIR, _sets(pairs, 2), False
+            yield EITHER, _sets(pairs, 2), True
+        if 3 <= len(inside) <= MOST_FOR_TRIPLES:
+            yield TRIPLE, _sets(inside, 3), False
+        if len(inside) <= MOST_FOR_ALL:
+            for order in range(4, len(inside) + 1):
+                yield _order_mass(order), _sets(inside, order), False
+
+    def _spread(self, members: npt.NDArray[np.intp]) -> Floats:
+        masses: Floats = self._weights[members].prod(axis=1)
+        shares: Floats = masses / masses.sum()
+        return shares
+
+    def cause(self, number: int) -> Cause:
+        """Return a cause by its number."""
+        for _, members, either in self._families:
+            if number < len(members):
+                return Cause(tuple(int(i) for i in members[number]), either)
+            number -= len(members)
+        raise IndexError(number)
+
+    def numbers(self, wanted: frozenset[int]) -> list[int]:
+        """Return the numbers of the causes in which this set is a trigger, alone or beside another."""
+        found, start = [], 0
+        for _, members, either in self._families:
+            inside = np.isin(members, sorted(wanted)).sum(axis=1)
+            if either:
+                hits = inside >= 1 if len(wanted) == 1 else np.zeros(len(members), dtype=bool)
+            else:
+                hits = (inside == len(wanted)) & (members.shape[1] == len(wanted))
+            found += [start + int(i) for i in np.flatnonzero(hits)]
+            start += len(members)
+        return found
+
+    @cached_property
+    def members(self) -> npt.NDArray[np.float32]:
+        """Membership, one column per cause."""
+        matrix = np.zeros((self.count, len(self.prior)), dtype=np.float32)
+        start = 0
+        for _, members, _ in self._families:
+            columns = np.arange(start, start + len(members))
+            matrix[members, columns[:, None]] = 1
+            start += len(members)
+        return matrix
+
+    @cached_property
+    def needed(self) -> npt.NDArray[np.float32]:
+        """How many members a message must hold."""
+        counts = [np.full(len(m), 1 if either else m.shape[1]) for _, m, either in self._families]
+        return np.concatenate(counts).astype(np.float32)
+
+    @cached_property
+    def eithers(self) -> Bits:
+        """Which causes are either of two."""
+        return np.concatenate([np.full(len(members), either) for _, members, either in self._families])
+
+    def shown_by(self, variants: Bits, columns: npt.NDArray[np.intp] | None = None) -> Bits:
+        """Tell for each variant and cause whether the message would show it."""
+        members, needed = self.members, self.needed
+        if columns is not None:
+            members, needed = members[:, columns], needed[columns]
+        return np.asarray(variants.astype(np.float32) @ members >= needed)
+
+    def soft_shown_by(self, variants: Bits) -> Floats:
+        """Return for each variant and soft order how likely it holds a set of that order, drawn from the focus."""
+        inside = variants[:, sorted(self.focus)].sum(axis=1)
+        size = len(self.focus)
+        return np.array([[comb(int(k), order) / comb(size, order) for order in self.soft] for k in inside]).reshape(
+            len(variants), len(self.soft)
+        )
+
+
+def _sets(places: Sequence[int], order: int) -> npt.NDArray[np.intp]:
+    return np.array(list(combinations(places, order)), dtype=np.intp).reshape(-1, order)
+
+
+def _order_mass(order: int) -> float:
+    return {2: PAIR + EITHER, 3: TRIPLE}.get(order, FOUR * MORE ** (order - 4))
