@@ -5,6 +5,7 @@ Mails are known by host, user, folder, UIDVALIDITY and UID, which name one mail 
 
 from __future__ import annotations
 
+import contextlib
 import imaplib
 import re
 import socket
@@ -124,7 +125,8 @@ class ImapInlet:
         try:
             box.client.logout()
         except _FAILURES:
-            box.client.shutdown()
+            with contextlib.suppress(OSError):
+                box.client.shutdown()
 
     def _open(self) -> None:
         if self._box is not None:
