@@ -1,0 +1,282 @@
+"""Delivery reports: one mail from the bounce mailbox becomes one answer per recipient.
+
+Reports with status fields (RFC 3464, RFC 6533) are read by their fields, helped out by the text that
+goes with them; reports in plain words by their words; everything else is named for what it is.
+A report's `Action: delayed` or a 4xx is kept as that: nobody has refused anything yet.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from harness.bounce.mailkind import (
+    STATUS_PARTS,
+    from_daemon,
+    is_challenge,
+    is_forwarded,
+    kind_of_letter,
+    kind_of_mail,
+    may_be_report,
+)
+from harness.bounce.parts import RETURNED, Mail, Part, read_headers, take_apart
+from harness.bounce.judged import judge_words
+from harness.bounce.prose import Prose, answers_in, read_prose, says_delay, says_failure, without_chatter
+from harness.bounce.reply import find_code, fold
+from harness.bounce.rule import Rules
+from harness.bounce.rules import RULES
+from harness.bounce.status import Said, Status, address_of, read_status
+from harness.bounce.wording import STEPS
+from harness.errors import EventError
+from harness.model.answer import Answer, Evidence, Kind, Level, Reading, Source
+from harness.model.reply import Step
+
+_HAS_FIELDS = re.compile(r"^[ \t]*(?:final|original)-recipient[ \t]*:", re.IGNORECASE | re.MULTILINE)
+_RECEIVED_FOR = re.compile(r"\bfor <([^<>\s]{3,320})>")
+_TWICE = re.compile(r"(?:may|might|could) (?:have been|be) (?:sent|delivered) more than once|duplicate cop", re.IGNORECASE)
+_HOST = re.compile(r"(?:host|server|to|with) ([A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8}\.?)(?=[\s\[(:,]|$)")
+_CAUSES = {Kind.AUTO_REPLY: "auto_reply", Kind.COMPLAINT: "complaint"}
+
+
+def read_mail(raw: bytes, *, rules: Rules = RULES, source: str | None = None) -> list[Answer]:
+    """Read one mail: an answer per recipient of a report, or one answer that names what it is instead.
+
+    `source` says where the bytes lie. Any bytes give at least one answer.
+    """
+    mail = take_apart(raw)
+    kind = kind_of_mail(mail)
+    answers = [] if kind else _report(mail, rules)
+    if not answers:
+        answers = [_other(mail, kind or kind_of_letter(mail), rules)]
+    return [replace(answer, raw=source) for answer in answers] if source else answers
+
+
+def _report(mail: Mail, rules: Rules) -> list[Answer]:
+    status_part = next((part for part in mail.parts if part.kind in STATUS_PARTS), None)
+    if status_part is None and from_daemon(mail):
+        status_part = _embedded(mail)
+    if status_part is not None:
+        if is_forwarded(mail, status_part):
+            return []
+        status = read_status(status_part.text())
+        if status.recipients:
+            return list(_answers(mail, status, status.recipients, rules))
+    text = _words(mail)
+    if not may_be_report(mail):
+        return []
+    if text.lstrip().startswith("{"):
+        return _notification(text, rules)
+    fields = read_status(text) if _HAS_FIELDS.search(text) else Status({}, [])
+    if fields.recipients:
+        return list(_answers(mail, fields, fields.recipients, rules))
+    subject = mail.get("subject")
+    if not says_failure(text) and not says_failure(subject):
+        return []
+    prose = read_prose(text, _own_addresses(mail))
+    said = prose.recipients or _named_elsewhere(mail, prose)
+    if is_challenge(text) and not any(find_code(fold(one.diagnostic)) for one in said):
+        return []
+    delayed = prose.delayed or says_delay(subject)
+    for one in said:
+        one.action = "delayed" if delayed else "failed"
+        one.extra = one.extra or prose.text
+    return list(_answers(mail, fields, said, rules, prose))
+
+
+def _embedded(mail: Mail) -> Part | None:
+    """Find a report that a mail system passed on whole, as a message within its own."""
+    for part in mail.parts:
+        if part.kind == "message/rfc822" and b"delivery-status" in part.body[:20000].lower():
+            for inner in take_apart(part.decoded()).parts:
+                if inner.kind in STATUS_PARTS:
+                    return inner
+    return None
+
+
+def _words(mail: Mail) -> str:
+    """Return the text for people: plain parts before the returned message, else the marked-up one."""
+    plain: list[str] = []
+    for part in mail.parts:
+        if part.kind in RETURNED:
+            break
+        if part.kind in ("text/plain", "text") or part.kind in STATUS_PARTS:
+            plain.append(part.text())
+    if any(text.strip() for text in plain):
+        return "\n".join(plain)
+    return "\n".join(part.text() for part in mail.parts if part.kind == "text/html")
+
+
+def _returned(mail: Mail, prose: Prose | None) -> dict[str, str]:
+    """Return the headers of the message that came back, {} if none of it did."""
+    after_status = False
+    for part in mail.parts:
+        if part.kind in RETURNED:
+            return read_headers(part.decoded())
+        if after_status and b"\n" in part.body:
+            headers = read_headers(part.decoded())
+            if headers:
+                return headers
+        after_status = after_status or part.kind in STATUS_PARTS
+    text = prose.returned if prose else ""
+    _, _, below = text.partition("\n")
+    for block in (below, text):
+        headers = read_headers(block.encode("utf-8", "replace"))
+        if "message-id" in headers or "to" in headers:
+            return headers
+    return {}
+
+
+def _own_addresses(mail: Mail) -> frozenset[str]:
+    """Return the addresses that the report itself was sent to and from; they didn't fail."""
+    names = ("to", "from", "sender", "delivered-to", "x-original-to", "envelope-to", "x-envelope-to", "x-rcpt-to", "return-path")
+    found = {address_of(mail.headers[name]) for name in names if name in mail.headers}
+    return frozenset(found - {""})
+
+
+def _named_elsewhere(mail: Mail, prose: Prose) -> list[Said]:
+    """Find recipients that the text doesn't name: in a header of the report, or in the returned message."""
+    failed = [address_of(one) for one in mail.headers.get("x-failed-recipients", "").split(",")[:200]]
+    if not any(failed):
+        failed = [address_of(one) for one in _returned(mail, prose).get("to", "").split(",")[:1]]
+    words = " ".join(answers_in(prose.text)[:1]) or without_chatter(prose.text)
+    return [Said(recipient=one, diagnostic=words, extra=prose.text) for one in dict.fromkeys(failed) if one]
+
+
+def _answers(
+    mail: Mail, status: Status, recipients: list[Said], rules: Rules, prose: Prose | None = None
+) -> Iterator[Answer]:
+    """Make the records of a report's recipients."""
+    text = _Text(mail, prose)
+    original = _returned(mail, prose or text.prose_if_flat())
+    envelope_recipient = _envelope_recipient(mail)
+    trial = _trial(envelope_recipient, status, original)
+    for said in recipients:
+        verdict = judge_words(said, text.about if prose is None else None, rules)
+        yield Answer(
+            kind=Kind.BOUNCE,
+            source=Source.DSN,
+            reading=verdict.reading,
+            recipient=said.recipient,
+            original_recipient=said.original or None,
+            action=said.action or ("delayed" if verdict.reading.permanent is False else "failed"),
+            step=_step(verdict.words),
+            time=_time(said.when) or _time(mail.headers.get("date", "")),
+            remote_mta=said.remote or _remote(verdict.words),
+            from_receiver=verdict.from_receiver,
+            trial=trial,
+            envelope_recipient=envelope_recipient,
+            envelope_id=status.fields.get("original-envelope-id") or None,
+            message_id=_bare_id(original.get("message-id", "")),
+            queue_id=status.fields.get("x-postfix-queue-id") or None,
+            sent_more_than_once=bool(_TWICE.search(verdict.words)),
+        )
+
+
+class _Text:
+    """The text that goes with a report's fields: read once, and only if the fields say too little."""
+
+    def __init__(self, mail: Mail, prose: Prose | None) -> None:
+        self._mail = mail
+        self._prose = prose
+
+    def prose(self) -> Prose:
+        """Return the text as a report in words."""
+        if self._prose is None:
+            self._prose = read_prose(_words(self._mail), _own_addresses(self._mail))
+        return self._prose
+
+    def prose_if_flat(self) -> Prose | None:
+        """Return it where the returned message can only stand within the text."""
+        if any(part.kind in RETURNED for part in self._mail.parts) or len(self._mail.parts) > 2:
+            return None
+        return self.prose()
+
+    def about(self, recipient: str) -> Said | None:
+        """Return what the text says of a recipient; of the only one, whatever it calls him."""
+        prose = self.prose()
+        for said in prose.recipients:
+            if said.recipient == recipient:
+                return said
+        return Said(recipient, extra=prose.text) if len(prose.recipients) < 2 else None
+
+
+def _envelope_recipient(mail: Mail) -> str | None:
+    """Return the address that the report came to: our VERP address, if we sent with one."""
+    names = ("x-original-to", "delivered-to", "envelope-to", "x-envelope-to", "to")
+    found = [address_of(mail.headers[name]) for name in names if name in mail.headers]
+    for address in found:
+        if "+" in address:
+            return address
+    received = _RECEIVED_FOR.search(mail.headers.get("received", ""))
+    if received and "+" in received[1]:
+        return received[1].lower()
+    return next((address for address in found if address), None)
+
+
+def _trial(envelope_recipient: str | None, status: Status, original: dict[str, str]) -> str | None:
+    """Return our id as it came back: in the VERP address, the envelope id or the returned headers."""
+    if original.get("x-retest-id"):
+        return original["x-retest-id"].split()[0]
+    for address in (envelope_recipient or "", address_of(original.get("return-path", ""))):
+        local, at, _ = address.rpartition("@")
+        if at and "+" in local:
+            return local.rpartition("+")[2] or None
+    return status.fields.get("original-envelope-id") or None
+
+
+def _bare_id(value: str) -> str | None:
+    value = value.strip()
+    if "<" in value:
+        value = value.partition("<")[2].partition(">")[0]
+    return value.split()[0] if value.split() else None
+
+
+def _step(words: str) -> Step | None:
+    for pattern, step in STEPS:
+        if pattern.search(words):
+            return Step(step)
+    return None
+
+
+def _remote(words: str) -> str | None:
+    found = _HOST.search(words)
+    return found[1].rstrip(".").lower() if found else None
+
+
+def _time(value: str) -> datetime | None:
+    if not value:
+        return None
+    try:
+        when = parsedate_to_datetime(value)
+        return (when if when.tzinfo else when.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None
+
+
+def _notification(text: str, rules: Rules) -> list[Answer]:
+    """Read a provider's event that came by mail, as SNS sends it to an address."""
+    from harness.bounce.events import read_events
+
+    body = text.strip().partition("\n--\n")[0].strip()
+    try:
+        answers = read_events(body.encode("utf-8", "replace"), rules=rules)
+    except EventError:
+        return []
+    return [replace(answer, source=Source.DSN) for answer in answers if answer.recipient]
+
+
+def _other(mail: Mail, kind: Kind, rules: Rules) -> Answer:
+    """Name a mail that is no bounce."""
+    cause = rules.causes[_CAUSES.get(kind, "unknown")]
+    text = fold(mail.get("subject"))
+    return Answer(
+        kind=kind,
+        source=Source.DSN,
+        reading=Reading(None, None, None, text, cause.name, Level.NONE, Evidence.NONE, None, "none"),
+        time=_time(mail.headers.get("date", "")),
+        envelope_recipient=_envelope_recipient(mail),
+        message_id=_bare_id(mail.headers.get("in-reply-to", "")),
+    )

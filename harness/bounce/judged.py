@@ -1,0 +1,125 @@
+"""Which of several texts decides: the diagnostic field, the words around it, the status field.
+
+A report says the same thing up to four times, more or less exactly. The server's own words count most; the
+relay's prose is asked only where they say nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from harness.bounce.prose import answers_in, without_chatter
+from harness.bounce.reply import find_code, find_enhanced, fold, read_reply
+from harness.bounce.rule import Rules
+from harness.bounce.status import Said
+from harness.model.answer import Reading
+
+# Readings by number alone, or by words so general that any other words are better.
+_WEAK = ("status-", "code-")
+_GENERAL = frozenset(("none", "policy", "greylisting", "too-many-errors", "system-fault", "expired"))
+_LONGEST = 3000
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A reading, the words that were looked at, and whether the receiver wrote them."""
+
+    reading: Reading
+    words: str
+    from_receiver: bool | None
+
+
+def judge_words(said: Said, about: Callable[[str], Said | None] | None, rules: Rules) -> Judged:
+    """Read what a report says about a recipient. `about` fetches what its text for people adds."""
+    diagnostic = fold(said.diagnostic[:_LONGEST])
+    code = find_code(diagnostic)
+    enhanced = _better(find_enhanced(said.status), find_enhanced(diagnostic, code), code)
+    reading = read_reply(diagnostic, code=code, enhanced=enhanced, rules=rules)
+    words = diagnostic
+    if code is None or _strength(reading) < 2:
+        reading, words = _helped(reading, said, about, rules)
+    if said.action in ("delivered", "relayed", "expanded") and reading.cause == "unknown":
+        reading = _as(reading, "accepted", rules)
+    elif reading.cause == "unknown" and said.action == "delayed":
+        reading = _as(reading, "temporary_other", rules)
+    return Judged(reading, words, _from_receiver(reading, words))
+
+
+def _helped(
+    reading: Reading, said: Said, about: Callable[[str], Said | None] | None, rules: Rules
+) -> tuple[Reading, str]:
+    """Look for a better reading in the other texts; numbers are taken from the first text that has them."""
+    code, enhanced = reading.code, reading.enhanced
+    best, best_words = reading, reading.text
+    for text in _candidates(said, about):
+        folded = fold(text[:_LONGEST])
+        if not folded:
+            continue
+        its_code = find_code(folded[:600])
+        if code is None and its_code is not None and _fits(its_code, said):
+            code = its_code
+            enhanced = _better(find_enhanced(said.status), find_enhanced(folded, code), code) or enhanced
+        enhanced = enhanced or find_enhanced(folded, code)
+        other = read_reply(folded, code=code, enhanced=enhanced, rules=rules)
+        if _strength(other) > _strength(best) or not best_words:
+            best, best_words = other, folded
+        if code is not None and _strength(best) == 2:
+            break
+    tag = best.tag or reading.tag
+    return replace(best, code=code, enhanced=enhanced, tag=tag, text=best_words), f"{reading.text} {best_words}"
+
+
+def _candidates(said: Said, about: Callable[[str], Said | None] | None) -> Iterator[str]:
+    """Yield the texts that may say it, the closest to the recipient first."""
+    told = about(said.recipient) if about else None
+    if told:
+        yield told.diagnostic
+    if about is None or told is None:
+        told = said
+    yield from answers_in(told.extra)
+    yield told.extra.partition("\n")[0]
+    if told is not said:
+        yield said.extra
+    yield without_chatter(told.extra)
+
+
+def _fits(code: int, said: Said) -> bool:
+    """Tell whether a code may be this recipient's: a success code in a failure's text is somebody else's."""
+    return (code // 100 == 2) == (said.action in ("delivered", "relayed", "expanded"))
+
+
+def _strength(reading: Reading) -> int:
+    """2: telling words or a tag; 1: general words or a number; 0: nothing."""
+    if reading.cause == "unknown":
+        return 0
+    return 1 if reading.rule.startswith(_WEAK) or reading.rule in _GENERAL else 2
+
+
+def _better(field: str | None, told: str | None, code: int | None) -> str | None:
+    """Choose between the status field and the status in the words.
+
+    Relays write a vague field (x.0.0, or 4.4.7 when the queue gave up) beside the server's exact words,
+    and Postfix turns the class of a greeting's refusal into 4.
+    """
+    if not field or not told:
+        return field or told
+    if told.endswith(".0.0"):
+        return field
+    vague = field.endswith(".0.0") or field[1:] == ".4.7"
+    contradicted = code is not None and field[0] != str(code)[0] == told[0]
+    return told if vague or contradicted else field
+
+
+def _as(reading: Reading, name: str, rules: Rules) -> Reading:
+    cause = rules.causes[name]
+    permanent = None if cause.permanence == "none" else False
+    return replace(reading, cause=name, level=cause.level, evidence=cause.evidence, permanent=permanent)
+
+
+def _from_receiver(reading: Reading, words: str) -> bool:
+    """Tell whether the receiver answered: a reply code that no relay wrote on its own behalf."""
+    if reading.code is None:
+        return False
+    low = words.lower()
+    return not any(phrase in low for phrase in ("connection timed out", "connection refused", "host not found", "message expired"))

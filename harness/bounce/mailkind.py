@@ -1,0 +1,141 @@
+"""What sort of mail came into the bounce mailbox: a report, a machine's answer, a complaint, or a letter.
+
+Reports are recognised by what only mail systems send (their parts, their sender together with their words);
+a person who quotes or forwards a report writes no report.
+"""
+
+from __future__ import annotations
+
+import re
+
+from harness.bounce.parts import Mail, Part
+from harness.model.answer import Kind
+
+STATUS_PARTS = ("message/delivery-status", "message/global-delivery-status")
+
+_DAEMON = re.compile(
+    r"mailer-daemon|mailer_daemon|mailerdaemon|postmaster|post_master|mail delivery|mail deliver|mail system|mail administrator|delivery subsystem"
+    r"|mail-daemon|maildaemon|mdaemon|interscan|content-filter|courier mail server|internet mail|system administrator"
+    r"|microsoft outlook|mail service|mailsystem|non-?delivery|undelivered|bounce|double-bounce|mmsc ndr|delivery report"
+    r"|delivery notification|no-?reply@|sysadmin@|admin@|mail gateway|mail router|mail transport|delivery-status|^<?>?$|mta@",
+    re.IGNORECASE,
+)
+_SUBJECT = re.compile(
+    r"undeliver|returned mail|return(?:ed|ing) (?:e-?mail|message|to sender)|failure notice|delivery|deliverable|failed|failure"
+    r"|could not|couldn't|error|rejected|refused|bounce|mail system|not delivered|warning|delayed|blocked|frozen|unknown user|user unknown"
+    r"|エラー|配信|送信|届|unzustellbar|zustell|доставл|сообщение|remis|distribu|entrega|devuelto|recapit|退信|投递|nie dostarcz|leverans",
+    re.IGNORECASE,
+)
+_AWAY_SUBJECT = re.compile(
+    r"auto(?:matic|mated|-|matically)?[ -]?(?:reply|respon|generated|antwort|svar)|autoreply|out of (?:the )?office|out-of-office|vacation|ooo:|away from"
+    r"|abwesen|automatische antwort|réponse automatique|absence|respuesta automática|risposta automatica|fuera de la oficina"
+    r"|自動(?:応答|返信)|不在|автоответ|automatisch antwoord|afwezig|autosvar|automatiskt svar|自动回复|自動回覆|resposta automática",
+    re.IGNORECASE,
+)
+_CHALLENGE = re.compile(
+    r"challenge|confirm (?:that you|your|you are|this)|please confirm|verify (?:that you|your|yourself)|verification (?:required|request)"
+    r"|requires? (?:your )?confirmation|sender verification|click (?:here|the link|below)|approve your|is using boxbe|spamarrest|tmda",
+    re.IGNORECASE,
+)
+_REPORT_FILE = re.compile(r"![\w.-]+!\d{6,}!\d{6,}|report[_ -]domain:", re.IGNORECASE)
+
+
+def from_daemon(mail: Mail) -> bool:
+    """Tell whether a mail system is the author."""
+    sender = mail.get("from")
+    return bool(_DAEMON.search(sender) or "x-failed-recipients" in mail.headers or "x-mlserver" in mail.headers)
+
+
+def empty_path(mail: Mail) -> bool:
+    """Tell whether the envelope sender was empty (RFC 5321 section 4.5.5)."""
+    path = mail.headers.get("return-path")
+    return path is not None and path.strip().strip("<>").strip().upper() in ("", "MAILER-DAEMON")
+
+
+def report_type(mail: Mail) -> str:
+    """Return the report type of a multipart/report, "" for other mails (RFC 6522)."""
+    content_type = mail.headers.get("content-type", "").lower()
+    found = re.search(r"report-type\s*=\s*\"?([\w-]+)", content_type)
+    return found[1] if found else ""
+
+
+def kind_of_mail(mail: Mail) -> Kind | None:
+    """Name a mail that is certainly no bounce; None if it may be one."""
+    kinds = {part.kind for part in mail.parts}
+    if "message/feedback-report" in kinds or report_type(mail) == "feedback-report" or _is_complaint(mail):
+        return Kind.COMPLAINT
+    if "message/disposition-notification" in kinds or report_type(mail) == "disposition-notification":
+        return Kind.MDN
+    if _is_aggregate(mail):
+        return Kind.OTHER
+    return None
+
+
+def kind_of_letter(mail: Mail) -> Kind:
+    """Name a mail that is no bounce: an automatic answer, or something else."""
+    return Kind.AUTO_REPLY if _is_automatic(mail) else Kind.OTHER
+
+
+def may_be_report(mail: Mail) -> bool:
+    """Tell whether a mail without status fields comes from where reports come from.
+
+    Two of: a mail system as author, an empty path, a subject as reports have it; and no sign of a list,
+    of a letter that answers ours, or of a robot that wants to be convinced that we are human.
+    """
+    if "list-unsubscribe" in mail.headers or ("list-id" in mail.headers and "x-mlserver" not in mail.headers):
+        return False
+    if "x-failed-recipients" in mail.headers or "x-ms-embedded-report" in mail.headers:
+        return True
+    if report_type(mail) == "delivery-status":
+        return True
+    subject = mail.get("subject")
+    if _AWAY_SUBJECT.search(subject) or mail.headers.get("x-apple-action", "").upper() == "VACATION":
+        return False
+    daemon, empty = from_daemon(mail), empty_path(mail)
+    if re.match(r"\s*(?:re|aw|fwd?|wg|tr)\s*:", subject, re.IGNORECASE) and not daemon:
+        return False
+    return daemon or (empty and bool(_SUBJECT.search(subject)) and "x-auto-response-suppress" not in mail.headers)
+
+
+def is_challenge(text: str) -> bool:
+    """Tell whether a text asks the sender to confirm that he exists."""
+    return bool(_CHALLENGE.search(text[:4000]))
+
+
+def is_forwarded(mail: Mail, status: Part) -> bool:
+    """Tell whether a status part stands in a person's letter rather than in a report of its own."""
+    content_type = mail.headers.get("content-type", "").lower()
+    if content_type.startswith("multipart/report") or mail.parts.index(status) == 0:
+        return False
+    return not (from_daemon(mail) or empty_path(mail) or _SUBJECT.match(mail.get("subject")))
+
+
+def _is_complaint(mail: Mail) -> bool:
+    if "feedback-type" in mail.headers or "x-hmxmroriginalrecipient" in mail.headers:
+        return True
+    if mail.get("subject").lower().startswith("complaint about message from"):
+        return True  # Microsoft's junk mail reports
+    return any(part.body[:4000].lower().startswith(b"feedback-type:") for part in mail.parts)
+
+
+def _is_aggregate(mail: Mail) -> bool:
+    if _REPORT_FILE.search(mail.headers.get("subject", "")) or "report domain:" in mail.get("subject").lower():
+        return True
+    return any(
+        part.kind.startswith("application/") and ("zip" in part.kind or "xml" in part.kind) and _REPORT_FILE.search(part.content_type)
+        for part in mail.parts
+    )
+
+
+def _is_automatic(mail: Mail) -> bool:
+    headers = mail.headers
+    submitted = headers.get("auto-submitted", "no").lower()  # RFC 3834 section 5
+    if submitted.startswith(("auto-replied", "auto-generated", "auto-notified")):
+        return True
+    if headers.get("precedence", "").lower() in ("auto_reply", "auto-reply"):
+        return True
+    if headers.get("x-apple-action", "").upper() == "VACATION":
+        return True
+    if any(name in headers for name in ("x-autoreply", "x-autorespond", "x-autoresponder", "x-ms-exchange-inbox-rules-loop")):
+        return True
+    return bool(_AWAY_SUBJECT.search(mail.get("subject")))
