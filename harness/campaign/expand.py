@@ -31,8 +31,8 @@ class Shop(Protocol):
 
     notes: list[str]
     found: Findings
-    states: Mapping[str, tuple[str, str]]
-    extra_needs: Sequence[tuple[str, str]]
+    states: dict[str, tuple[str, str]]
+    extra_needs: list[tuple[str, str]]
 
     def pieces(self, persona: Persona) -> tuple[Piece, ...]:
         """Make one persona's message."""

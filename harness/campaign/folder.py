@@ -35,7 +35,7 @@ class FolderShop:
         modes = field_modes(heads, {"subject": subject(campaign)})
         self._assembly = Assembly(campaign, modes, asked)
         self.notes = self._renderer.notes
-        self.states: Mapping[str, tuple[str, str]] = self._states()
+        self.states = self._states()
         self.extra_needs = [
             (f"image:cid:{one.content_id}", f"attachment:{one.name}") for one in campaign.attachments if one.content_id
         ]

@@ -6,6 +6,7 @@ import html
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from harness.campaign.blocks import align, copy_of, group
 from harness.campaign.level import ATOM, Atom, Level, Merge, Section, joined, literal
@@ -51,7 +52,7 @@ class Layout:
             page = pages[part]
             places = self._places(part, _in_urls(level, page.spots), page.spots, "")
             places += self._copy(part, page, numbers[part])
-            made[part] = nest(_in_urls(level, page.spots), places, lambda atom, part=part: self._atom(part, atom))
+            made[part] = nest(_in_urls(level, page.spots), places, partial(self._atom, part))
         return made
 
     def _page(self, part: str, level: Level) -> Page:
@@ -91,8 +92,8 @@ class Layout:
                 self._found.seen[f"text:{number}"] += paragraph.words
         if spot is None:
             self._found.seen.setdefault("text:1", "")
-            end = "\n\n" if part == "text" else ""
-            places.append(Place(page.body, page.body, "text:1", literal(note + end)))
+            gap = "\n\n" if part == "text" else ""
+            places.append(Place(page.body, page.body, "text:1", literal(note + gap)))
         return places
 
     # Links, images, styles
@@ -161,7 +162,7 @@ class Layout:
             page = self._page(part, atom.inner)
             level = _in_urls(atom.inner, page.spots)
             places = self._places(part, level, page.spots, f"{atom.name}.")
-            return Branch(f"section:{atom.name}", nest(level, places, lambda inner: self._atom(part, inner)))
+            return Branch(f"section:{atom.name}", nest(level, places, partial(self._atom, part)))
         inner: tuple[Node, ...] = ()
         if part == "html" and ("<" in atom.production or "//" in atom.production) and " " in atom.production.strip():
             level = literal(atom.production)

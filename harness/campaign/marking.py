@@ -1,8 +1,9 @@
 """Marking: how the places of merge fields and sections are found in what a template renders to.
 
-The template is compiled a second time with marker characters around every output, conditional and loop. An output is
-written once for every subset of its fields (plain values put in for the others), so that an expression over two fields is
-right for each of them alone. Without the markers, what is rendered must be the plain rendering: that is checked.
+The template is compiled a second time with marker characters around every output, conditional and loop. An output
+is written once for every subset of its fields (plain values put in for the others), so that an expression over two
+fields is right for each of them alone. Without the markers, what is rendered must be the plain
+rendering: that is checked.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from jinja2 import nodes
 from jinja2.visitor import NodeTransformer
 
 from harness.campaign.level import ATOM, Atom, Level, Merge, Section
+from harness.campaign.words import word_set
 
 FIRST = 0xF0000  # openers: one character per marked place of the template
 LAST = 0xFFFFD
@@ -24,28 +27,11 @@ _MARKER = re.compile(f"[{chr(FIRST)}-{chr(LAST)}{NEXT}{CLOSE}]")
 RESERVED = re.compile(f"[{chr(FIRST)}-{chr(LAST)}{NEXT}{CLOSE}{ATOM}]")
 MAX_FIELDS = 4  # more fields in one expression are switched together: 2**n renderings are too many
 
-# Filters and tests that make sense of any neutral word; with others (round, format, date) the neutral value stands bare.
-_EASY_FILTERS = frozenset(
-    [
-        "upper",
-        "lower",
-        "title",
-        "capitalize",
-        "trim",
-        "e",
-        "escape",
-        "default",
-        "d",
-        "urlencode",
-        "truncate",
-        "replace",
-        "string",
-        "striptags",
-        "safe",
-        "forceescape",
-    ]
+# Filters that make sense of any neutral word; with others (round, format, date) the neutral value stands bare.
+_EASY_FILTERS = word_set(
+    "upper lower title capitalize trim e escape default d urlencode truncate replace string striptags safe forceescape"
 )
-_EASY_METHODS = frozenset(["upper", "lower", "title", "capitalize", "strip", "lstrip", "rstrip", "swapcase"])
+_EASY_METHODS = word_set("upper lower title capitalize strip lstrip rstrip swapcase")
 _EASY_NODES = (
     nodes.Const, nodes.TemplateData, nodes.Concat, nodes.CondExpr, nodes.And, nodes.Or, nodes.Not, nodes.Test,
     nodes.Operand, nodes.Keyword,
@@ -81,7 +67,7 @@ class Local:
     """A name that the template made itself: the path of what it runs over, or the expression it was set to."""
 
     path: str | None = None
-    value: nodes.Expr | None = None
+    value: nodes.Node | None = None
     scope: Scope | None = None
 
 
@@ -131,13 +117,13 @@ class Marker:
             case nodes.Macro() | nodes.Import():
                 scope[node.name if isinstance(node, nodes.Macro) else node.target] = Local()
             case nodes.FromImport():
-                for name in node.names:
-                    scope[name if isinstance(name, str) else name[1]] = Local()
+                for imported in node.names:
+                    scope[imported if isinstance(imported, str) else imported[1]] = Local()
             case nodes.With():
                 inner = dict(scope)
-                for target, value in zip(node.targets, node.values, strict=True):
-                    if isinstance(target, nodes.Name):
-                        inner[target.name] = Local(value=value, scope=dict(scope))
+                for left, value in zip(node.targets, node.values, strict=True):
+                    if isinstance(left, nodes.Name):
+                        inner[left.name] = Local(value=value, scope=dict(scope))
                 node.body = self._body(node.body, inner)
             case nodes.Block() | nodes.Scope() | nodes.ScopedEvalContextModifier():
                 node.body = self._body(node.body, scope)
@@ -147,13 +133,13 @@ class Marker:
 
     # Outputs
 
-    def _output(self, expression: nodes.Expr, scope: Scope) -> list[nodes.Expr]:
+    def _output(self, expression: nodes.Expr, scope: Scope) -> list[Any]:
         fields = self.fields(expression, scope)
         if not fields:
             return [expression]
         easy = len(fields) <= MAX_FIELDS and self._easy(expression, scope)
         opener = self._marks.opener(Mark(fields, joint=not easy))
-        parts: list[nodes.Expr] = [_data(opener)]
+        parts: list[Any] = [_data(opener)]
         if isinstance(expression, nodes.CondExpr) and not self._shown(expression, scope):
             parts += [expression.expr2 or nodes.Const(""), _data(NEXT)]
             opener = self._marks.opener(Mark(fields, joint=True))
@@ -210,7 +196,7 @@ class Marker:
         marked = self._body(body, scope)
         return [_put(self._marks.opener(Mark(section=name))), *marked, _put(CLOSE)] if name else marked
 
-    def _condition(self, test: nodes.Expr, scope: Scope) -> str:
+    def _condition(self, test: nodes.Node, scope: Scope) -> str:
         """Name a condition by the fields that it asks for; empty where it asks for none."""
         fields = "+".join(self.fields(test, scope))
         value = None
@@ -311,12 +297,12 @@ class Marker:
                 allowed = isinstance(node, _EASY_NODES)
         return allowed and all(self._easy(child, scope) for child in node.iter_child_nodes())
 
-    def _substitute(self, node: nodes.Node, scope: Scope, shown: frozenset[str]) -> nodes.Node:
+    def _substitute(self, node: nodes.Node, scope: Scope, shown: frozenset[str]) -> Any:
         """Copy an expression with plain values for all fields but the ones shown."""
         marker = self
 
         class Plain(NodeTransformer):
-            def visit(self, node: nodes.Node, *args: object, **kwargs: object) -> nodes.Node:
+            def visit(self, node: Any, *args: object, **kwargs: object) -> Any:
                 path = marker._path(node, scope)
                 if path is not None:
                     return node if path in shown else nodes.Const(marker._neutral(path))
@@ -332,7 +318,7 @@ class Marker:
                     node.node.node = self.visit(node.node.node)
                     node.args = [self.visit(child) for child in node.args]
                     return node
-                return super().visit(node, *args, **kwargs)  # type: ignore[no-any-return]
+                return super().visit(node, *args, **kwargs)
 
         return Plain().visit(_copied(node))
 
@@ -350,7 +336,7 @@ def _copied(node: nodes.Node) -> nodes.Node:
     return made
 
 
-def _bare(node: nodes.Expr) -> nodes.Expr:
+def _bare(node: Any) -> Any:
     """Look through filters that only order or cut a list."""
     while isinstance(node, nodes.Filter | nodes.Getitem) and node.node is not None:
         if isinstance(node, nodes.Getitem) and not isinstance(node.arg, nodes.Slice):

@@ -9,57 +9,19 @@ from dataclasses import dataclass, field
 from harness.campaign.level import ATOM, Level, Section
 from harness.campaign.scan import Attribute, Tag, Text, Token, scan
 from harness.campaign.urls import BARE, bare_end, is_link
+from harness.campaign.words import word_set
 
-BLOCKS = frozenset(
-    [
-        "address",
-        "article",
-        "aside",
-        "blockquote",
-        "body",
-        "button",
-        "caption",
-        "center",
-        "dd",
-        "div",
-        "dl",
-        "dt",
-        "fieldset",
-        "figcaption",
-        "figure",
-        "footer",
-        "form",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "head",
-        "header",
-        "hr",
-        "html",
-        "li",
-        "main",
-        "nav",
-        "ol",
-        "option",
-        "p",
-        "pre",
-        "section",
-        "table",
-        "tbody",
-        "td",
-        "tfoot",
-        "th",
-        "thead",
-        "title",
-        "tr",
-        "ul",
-    ]
+BLOCKS = word_set(
+    "address article aside blockquote body button caption center dd div dl dt fieldset figcaption figure "
+    "footer form h1 h2 h3 h4 h5 h6 head header hr html li main nav ol option p pre section table tbody td "
+    "tfoot th thead title tr ul"
 )
 HEADINGS = frozenset(("h1", "h2", "h3", "h4", "h5", "h6"))
-_HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden|mso-hide\s*:\s*all|max-height\s*:\s*0|font-size\s*:\s*[01]p|opacity\s*:\s*0(?![.\d])", re.I)  # fmt: skip
+_HIDDEN = re.compile(
+    r"display\s*:\s*none|visibility\s*:\s*hidden|mso-hide\s*:\s*all|max-height\s*:\s*0|font-size\s*:\s*[01]p"
+    r"|opacity\s*:\s*0(?![.\d])",
+    re.I,
+)
 _TINY = re.compile(r"(?:^|[;\s])(width|height)\s*:\s*[01](?:px)?(?=\s*(?:;|$|!))", re.I)
 _GONE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.I)
 _CSS_URL = re.compile(r"url\(\s*(?:\"([^\"\n]*)\"|'([^'\n]*)'|([^)\"'\s]*))\s*\)", re.I)
@@ -67,9 +29,10 @@ _CSS_PROPERTY = re.compile(r"[-\w]+(?=\s*:[^:;{}]*$)")
 _PICTURED = frozenset(
     ("background", "background-image", "list-style", "list-style-image", "content", "border-image", "cursor")
 )
-_EMPTY = re.compile(r"(?:\s|&nbsp;|&zwnj;|&#0*(?:160|8203|8204|847|173|65279);|&#x0*(?:a0|200b|200c|34f|feff);|&shy;|&zwj;|[\u00a0\u200b-\u200d\u034f\ufeff\u00ad])+", re.I)  # fmt: skip
-_VOID = frozenset(
-    ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"]
+_EMPTY = re.compile(
+    r"(?:\s|&(?:nbsp|zwnj|zwj|shy);|&#0*(?:160|8203|8204|847|173|65279);|&#x0*(?:a0|200b|200c|34f|feff);"
+    r"|[\u00a0\u200b-\u200d\u034f\ufeff\u00ad])+",
+    re.I,
 )
 
 

@@ -10,34 +10,16 @@ from email.utils import getaddresses
 from harness.campaign.level import Level
 from harness.campaign.place import Branch, Node
 from harness.campaign.wire import CRLF, Body, Piece, Slot, Span, base64_lines, header_mode, header_pieces
+from harness.campaign.words import word_set
 from harness.errors import ConfigError
 from harness.model.campaign import Attachment, Campaign
 
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _NAME = re.compile(r"[!-9;-~]+")
 # These are the harness's own; a campaign that sets them would forge the envelope or break the parts.
-OWN = frozenset(
-    [
-        "from",
-        "to",
-        "cc",
-        "bcc",
-        "sender",
-        "date",
-        "message-id",
-        "subject",
-        "reply-to",
-        "mime-version",
-        "content-type",
-        "content-transfer-encoding",
-        "return-path",
-        "received",
-        "dkim-signature",
-        "resent-to",
-        "resent-cc",
-        "resent-bcc",
-        "resent-from",
-    ]
+OWN = word_set(
+    "from to cc bcc sender date message-id subject reply-to mime-version content-type content-transfer- "
+    "encoding return-path received dkim-signature resent-to resent-cc resent-bcc resent-from"
 )
 
 
@@ -154,9 +136,8 @@ class Assembly:
 
     def _container(self, kind: str, content: list[Piece], files: Sequence[Attachment]) -> list[Piece]:
         mark = f"{self._boundary}.{kind[0]}".encode()
-        made: list[Piece] = [
-            f"Content-Type: multipart/{kind}; boundary=\"{mark.decode()}\"\r\n\r\n".encode(), b"--" + mark + CRLF, *content, CRLF
-        ]  # fmt: skip
+        head = f'Content-Type: multipart/{kind}; boundary="{mark.decode()}"\r\n\r\n'.encode()
+        made: list[Piece] = [head, b"--" + mark + CRLF, *content, CRLF]
         for one in files:
             head = _attachment_head(one, "inline" if one.content_id else "attachment")
             made.append(

@@ -6,28 +6,16 @@ import re
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
+from harness.campaign.words import word_set
 from harness.model.campaign import Campaign
 
-_GREETED = frozenset(
-    [
-        "name",
-        "fname",
-        "firstname",
-        "first",
-        "given",
-        "givenname",
-        "username",
-        "user",
-        "fullname",
-        "nickname",
-        "recipient",
-        "customer",
-    ]
-)
+_GREETED = word_set("name fname firstname first given givenname username user fullname nickname recipient customer")
 _FAMILY = frozenset(["lname", "lastname", "last", "surname", "familyname"])
 _NUMBER = re.compile(r"[^\w\s]{0,3}[A-Z]{0,3} ?\d[\d.,  ]*%?(?: ?[A-Za-z€$£¥]{1,3})?")
-_DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?:[T ]\d\d:\d\d.*)?|(?:\w{3,9} )?\d{1,2}\.?,? \w{3,9}\.?,? ?\d{0,4}"
-                   r"|\w{3,9} \d{1,2}(?:st|nd|rd|th)?,? ?\d{0,4}")  # fmt: skip
+_DATE = re.compile(
+    r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?:[T ]\d\d:\d\d.*)?"
+    r"|(?:\w{3,9} )?\d{1,2}\.?,? \w{3,9}\.?,? ?\d{0,4}|\w{3,9} \d{1,2}(?:st|nd|rd|th)?,? ?\d{0,4}"
+)
 _CODE = re.compile(r"(?=[^\s]*\d)[\w.~:#+=-]{3,}")
 
 

@@ -16,6 +16,7 @@ from jinja2 import DictLoader, StrictUndefined, Template, TemplateError, Templat
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from harness.campaign.words import word_set
 from harness.errors import ConfigError
 
 MAX_STEPS = 200_000  # turns of all loops and calls of all macros of one rendering
@@ -23,9 +24,7 @@ MAX_RENDERED = 25_000_000  # characters; the largest message that big providers 
 MAX_VALUE = 10_000_000  # characters of one value on the way
 MAX_NUMBER = 1_000_000  # a width, a count or an exponent that a template hands to an operation
 _WIDTH = re.compile(r"\d{7}")  # a width of millions in a format string
-_GROWING_METHODS = frozenset(
-    ["center", "ljust", "rjust", "zfill", "expandtabs", "replace", "join", "format", "format_map", "translate"]
-)
+_GROWING_METHODS = word_set("center ljust rjust zfill expandtabs replace join format format_map translate")
 
 
 class LimitError(TemplateError):
@@ -77,7 +76,7 @@ class MailEnvironment(ImmutableSandboxedEnvironment):
             _check_format(left, right)
         return super().call_binop(context, operator, left, right)
 
-    def call(self, context: Context, function: Any, /, *args: Any, **kwargs: Any) -> Any:  # type: ignore[override]
+    def call(self, context: Context, function: Any, /, *args: Any, **kwargs: Any) -> Any:
         """Call what the sandbox allows, measured where it can grow."""
         self._turn()
         name = getattr(function, "__name__", "")
@@ -96,7 +95,8 @@ def _tie(*parts: object) -> str:
 
 def _bound(tree: nodes.Template) -> nodes.Template:
     """Let every loop count its turns, and every `~` measure what it makes."""
-    for loop in list(tree.find_all((nodes.For, nodes.Macro))):
+    loops: list[nodes.For | nodes.Macro] = [*tree.find_all(nodes.For), *tree.find_all(nodes.Macro)]
+    for loop in loops:
         turn = nodes.ExprStmt(nodes.Call(nodes.Name("__turn", "load"), [], [], None, None), lineno=loop.lineno)
         loop.body.insert(0, turn)
     for tie in list(tree.find_all(nodes.Concat)):
@@ -132,8 +132,10 @@ def _check_growth(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -
         grown = str(args[0]).count(str(args[1])) * len(str(args[2]))
         if grown > MAX_VALUE:
             raise LimitError("replace makes a value too large")
-    elif name == "join" and isinstance(args[-1], list | tuple):
-        if sum(map(_size, args[-1])) + len(args[-1]) * _size(args[0]) > MAX_VALUE:
+    elif name == "join":
+        lists = [value for value in args if isinstance(value, list | tuple)]
+        glue = max((_size(value) for value in (*args, *values) if isinstance(value, str)), default=0)
+        if sum(sum(map(_size, each)) + len(each) * glue for each in lists) > MAX_VALUE:
             raise LimitError("join makes a value too large")
 
 

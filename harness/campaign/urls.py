@@ -8,32 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
+from harness.campaign.words import word_set
+
 # Bare addresses in text. What ends a sentence, or closes a bracket that was opened before, is not part of them.
 BARE = re.compile(
     r"(?:https?://|www\.(?=[\w-]+\.))[^\s<>\"'`|^\[\]{}]+|mailto:[^\s<>\"'()]+@[^\s<>\"'()]+", re.IGNORECASE
 )
 _TRAILING = ".,;:!?*_"
-_TARGETS = frozenset(
-    [
-        "url",
-        "u",
-        "r",
-        "l",
-        "to",
-        "q",
-        "redirect",
-        "redirecturl",
-        "redirect_url",
-        "target",
-        "targeturl",
-        "target_url",
-        "dest",
-        "destination",
-        "link",
-        "goto",
-        "out",
-        "href",
-    ]
+_TARGETS = word_set(
+    "url u r l to q redirect redirecturl redirect_url target targeturl target_url dest destination link goto out href"
 )
 _SHARERS = re.compile(
     r"(?:^|\.)(?:facebook|twitter|x|linkedin|pinterest|reddit|tumblr|whatsapp|t)\.[a-z]+$|^(?:share|wa)\."
@@ -117,5 +100,5 @@ def destination(form: str, value: str, redirects: Mapping[str, str]) -> Destinat
     name = form
     host = host_of(value)
     if re.fullmatch(r"\{[^{}]*\}", form) and host and not value.lower().startswith("mailto:"):
-        name = f"{urlsplit(value).scheme or 'http'}://{host}/{form}"  # the whole URL is a field: say at least where it leads
+        name = f"{urlsplit(value).scheme or 'http'}://{host}/{form}"  # all of it is a field: say where it leads
     return Destination(name, host)
