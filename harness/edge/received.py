@@ -72,11 +72,11 @@ class Received:
     @cached_property
     def texts(self) -> tuple[str, ...]:
         """The words that people read, folded: once with tags gone, once with a space for each."""
-        plain = " ".join(text for kind, text in self.parts if kind != "text/html")
-        visible = _without_elements(self.source, ("style", "script"))
-        joined = html.unescape(_TAG.sub("", visible))
-        spaced = html.unescape(_TAG.sub(" ", visible))
-        return tuple(_SPACE.sub(" ", f"{self.subject}\n{plain} {words}").casefold() for words in (joined, spaced))
+        plain = "\n".join(text for kind, text in self.parts if kind != "text/html")
+        visible = _without_elements(self.source.replace("\0", " "), ("style", "script"))
+        marked = html.unescape(_TAG.sub("\0", visible)).casefold()
+        before = f"{self.subject}\n{plain}\n".replace("\0", " ").casefold()
+        return tuple(" ".join((before + marked.replace("\0", gap)).split()) for gap in ("", " "))
 
     @cached_property
     def links(self) -> list[str]:

@@ -12,11 +12,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import AnyStr
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from harness.edge.policy import Judge, Parcel, Policy, fill
+from harness.edge.policy_file import load_policy
 from harness.edge.received import Received
 from harness.errors import ConfigError
 
@@ -234,6 +236,15 @@ class Sandbox:
         self._loop = asyncio.new_event_loop()
         self._thread: threading.Thread | None = None
         self._server: asyncio.Server | None = None
+
+    @classmethod
+    def load(cls, path: Path, domains: Mapping[str, str]) -> Sandbox:
+        """Make a sandbox by a policy file, for the seeds of a segment.
+
+        Raises:
+            ConfigError: the file is wrong.
+        """
+        return cls(load_policy(path, path.name), domains=domains)
 
     def start(self) -> int:
         """Begin to listen; returns the port. Errors as in `listen`."""

@@ -1,0 +1,353 @@
+"""Sending: planned trials through the relay, each journalled before it leaves and right after its answer.
+
+At most once: a trial past its content mark is never sent again by itself, a 5xx is a result, and only a 4xx is tried
+again, at most twice, later, with the same bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Protocol
+
+from harness.edge.ledger import Ledger
+from harness.edge.relay import Connection, DeliveryError
+from harness.errors import RelayError
+from harness.model.record import Happening, RunFacts, RunRecord, TrialRecord
+from harness.model.relay import Relay
+from harness.model.reply import Reply
+from harness.model.trial import State
+from harness.run.conclude import Read, stopped_by
+from harness.run.pace import Hold, Left, back_off, hold, lookback, seed_hold
+
+TOLD = 2.0  # seconds: shorter waits are the pace itself and are not announced
+NOTED = 30.0  # seconds: longer waits are part of the run's story
+LOST_IN_A_ROW = 3  # connections that closed before the message bytes: the relay does not want us
+
+
+class Listener(Protocol):
+    """Whoever shows how the sending goes."""
+
+    def answered(self, trial: TrialRecord, reply: Reply | None, error: str | None) -> None:
+        """One message was handed over, or was not."""
+
+    def waits(self, what: str, until: datetime | None) -> None:
+        """Nothing happens for a while, for this reason."""
+
+
+class Outgoing(Protocol):
+    """What sending needs of a run in hand."""
+
+    # Read-only, so that any class with these fields will do.
+    @property
+    def run(self) -> RunRecord: ...  # noqa: D102
+    @property
+    def relay(self) -> Relay: ...  # noqa: D102
+    @property
+    def ledger(self) -> Ledger: ...  # noqa: D102
+    @property
+    def read(self) -> Read: ...  # noqa: D102
+    @property
+    def listener(self) -> Listener: ...  # noqa: D102
+    @property
+    def now(self) -> Callable[[], datetime]: ...  # noqa: D102
+    @property
+    def sleep(self) -> Callable[[float], Awaitable[None]]: ...  # noqa: D102
+    @property
+    def stopping(self) -> asyncio.Event: ...  # noqa: D102
+    @property
+    def max_wait(self) -> float: ...  # noqa: D102
+    @property
+    def pool(self) -> Pool: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """How a step of sending ended: all done (until is None), or left until a moment, for a reason."""
+
+    until: datetime | None = None
+    why: str = ""
+
+
+@dataclass
+class Pool:
+    """The connections of a run, kept between its steps."""
+
+    idle: list[Connection] = field(default_factory=list)
+    lost: int = 0  # connections in a row that closed before the message bytes
+    opening: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def borrow(self, relay: Relay, tell: Callable[[str], None]) -> Connection:
+        """Return an open connection. One is opened at a time, so that a wrong password is one failed login."""
+        while self.idle:
+            connection = self.idle.pop()
+            if connection.carried < relay.pace.messages_per_connection:
+                return connection
+            await connection.close()
+        connection = Connection(relay, tell)
+        async with self.opening:
+            await connection.open()
+        return connection
+
+    def give_back(self, connection: Connection) -> None:
+        """Keep a connection for the next message."""
+        self.idle.append(connection)
+
+    async def close(self) -> None:
+        """Say goodbye on every connection."""
+        idle, self.idle = self.idle, []
+        await asyncio.gather(*(connection.close() for connection in idle))
+
+
+def unfinished(facts: RunFacts, retries: int) -> list[str]:
+    """Return trials that are still to be sent, in order: never begun, or deferred with a try left."""
+    return [trial.token for trial in facts.trials if trial.state is State.PLANNED or _may_retry(trial, retries)]
+
+
+def retries_of(run: RunRecord, relay: Relay) -> int:
+    """Return how often a deferred trial is tried again; a transactional run tries nothing again."""
+    return 0 if run.transactional else min(2, relay.pace.retries)
+
+
+async def deliver_trials(session: Outgoing, tokens: Sequence[str]) -> Delivery:
+    """Send trials in this order, as fast as pace and caps allow, until all have an answer or must wait too long.
+
+    When `session.stopping` is set, the transactions in hand are finished and no other begins. When the task is
+    cancelled, connections are closed at once and what was in hand is journalled as unknown or not sent. A stop rule
+    that a refusal fulfils ends the step at once; what is left stays planned.
+
+    Raises:
+        RelayError: the relay can't be reached, won't talk or closes all the time; what is left stays planned.
+    """
+    work = _Work(session, tokens)
+    try:
+        return await work.go()
+    finally:
+        await work.cancel()
+
+
+def _may_retry(trial: TrialRecord, retries: int) -> bool:
+    reply = trial.reply
+    deferred = trial.state is State.ANSWERED and reply is not None and reply.transient
+    return deferred and len(trial.attempts) <= retries
+
+
+@dataclass(slots=True)
+class _Entry:
+    """One trial that is still to be sent."""
+
+    trial: TrialRecord
+    not_before: datetime | None = None
+
+
+class _Work:
+    """One step of sending: what waits, what is under way, what left before."""
+
+    def __init__(self, session: Outgoing, tokens: Sequence[str]) -> None:
+        self.session, self.ledger, self.relay = session, session.ledger, session.relay
+        self.retries = retries_of(session.run, session.relay)
+        self.waiting = [self._entry(session.ledger.trial(token)) for token in tokens]
+        self.running: set[asyncio.Task[None]] = set()
+        since = session.now() - lookback(self.relay.pace)
+        self.past = [Left(at, domain) for at, domain, _ in self.ledger.sent_since(since, self.relay.name)]
+        self.quiet_until: datetime | None = None  # the relay said 421: nothing leaves before
+        self.halted = False
+
+    async def go(self) -> Delivery:
+        while not self.session.stopping.is_set() and not self.halted:
+            entry, held = self._choose()
+            if entry is not None and len(self.running) < self.relay.pace.connections:
+                self._leave(entry)
+                if self.relay.pace.connections == 1:
+                    await self._send(entry)
+                else:
+                    self.running.add(asyncio.create_task(self._send(entry)))
+                continue
+            if not self.running:
+                if held is None:
+                    return Delivery()
+                if (held.until - self.session.now()).total_seconds() > self.session.max_wait:
+                    return Delivery(held.until, held.why)
+            await self._wait(held if entry is None else None)
+        await self._finish()
+        return Delivery()
+
+    async def cancel(self) -> None:
+        """End what is under way: its connection is closed and its end journalled by its own task."""
+        for task in self.running:
+            task.cancel()
+        await asyncio.gather(*self.running, return_exceptions=True)
+
+    def _entry(self, trial: TrialRecord) -> _Entry:
+        if trial.state is State.PLANNED:
+            return _Entry(trial)
+        answered = trial.answered or self.session.now()
+        return _Entry(trial, back_off(self.relay.pace, len(trial.attempts), answered))
+
+    # -- choosing --
+
+    def _choose(self) -> tuple[_Entry | None, Hold | None]:
+        """Return the first entry that may leave now, or else the shortest hold; neither where nothing waits."""
+        now, shortest = self.session.now(), None
+        for entry in self.waiting:
+            held = self._hold(entry, now)
+            if held is None:
+                return entry, None
+            if shortest is None or held.until < shortest.until:
+                shortest = held
+            if not self._own_hold(entry, now):
+                break  # the relay's pace holds all alike, and order is part of the experiment
+        return None, shortest
+
+    def _hold(self, entry: _Entry, now: datetime) -> Hold | None:
+        held = self._own_hold(entry, now)
+        if self.quiet_until is not None and self.quiet_until > now:
+            quiet = Hold(self.quiet_until, "the relay asked to slow down (421)")
+            held = max((found for found in (held, quiet) if found), key=lambda found: found.until)
+        trial = entry.trial
+        key = f"{self.session.run.shuffle_key}\0{trial.number}\0{len(trial.attempts)}"
+        paced = hold(self.relay.pace, now, self.past, trial.domain, key)
+        return max((found for found in (held, paced) if found), key=lambda found: found.until, default=None)
+
+    def _own_hold(self, entry: _Entry, now: datetime) -> Hold | None:
+        if entry.not_before is not None and entry.not_before > now:
+            return Hold(entry.not_before, f"{entry.trial.recipient} was deferred and is tried again")
+        if self.relay.kind == "sandbox":
+            return None
+        address, today = entry.trial.recipient, now.astimezone(UTC).date()
+        return seed_hold(now, self.ledger.sent_today(address, today), self.session.run.segment.daily_cap, address)
+
+    # -- waiting --
+
+    async def _wait(self, held: Hold | None) -> None:
+        """Wait until something is answered, the hold is over, or the operator wants to stop."""
+        session, ledger, run = self.session, self.ledger, self.session.run.id
+        rest = None if held is None else (held.until - session.now()).total_seconds()
+        announced = held is not None and rest is not None and rest > TOLD
+        if held is not None and announced:
+            session.listener.waits(held.why, held.until)
+            if rest is not None and rest > NOTED:
+                text = f"{held.why}, until {held.until:%Y-%m-%d %H:%M:%S} UTC"
+                ledger.happen(run, Happening(session.now(), "wait", text))
+            ledger.set_state(run, "waiting")
+        ours: list[asyncio.Future[bool]] = [asyncio.ensure_future(session.stopping.wait())]
+        if rest is not None:
+            ours.append(asyncio.ensure_future(_nap(session.sleep, rest)))
+        try:
+            await asyncio.wait([*ours, *self.running], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for event in ours:
+                event.cancel()
+        if announced:
+            ledger.set_state(run, "running")
+        await self._reap()
+
+    async def _finish(self) -> None:
+        """Let the transactions in hand come to their end."""
+        if self.running:
+            await asyncio.wait(self.running)
+            await self._reap()
+
+    async def _reap(self) -> None:
+        done = {task for task in self.running if task.done()}
+        self.running -= done
+        for task in done:
+            await task  # raises what went wrong there
+
+    # -- one trial --
+
+    def _leave(self, entry: _Entry) -> None:
+        self.waiting.remove(entry)
+        self.past.append(Left(self.session.now(), entry.trial.domain))
+
+    async def _send(self, entry: _Entry) -> None:
+        """Take one trial through one transaction and write down what came of it."""
+        session, trial = self.session, entry.trial
+        journal = _Journal(self.ledger, trial.token, session.now)
+        connection: Connection | None = None
+        try:
+            connection = await session.pool.borrow(self.relay, self._reconnects)
+            message = self.ledger.parcel(trial.token)
+            taken = await connection.deliver(message, journal=journal, envelope_id=trial.token)
+        except DeliveryError as failure:
+            self._failed(entry, journal, failure)
+        except BaseException:
+            if journal.begun and connection is not None:
+                state = State.UNKNOWN if connection.content_begun else State.NOT_SENT
+                connection.abort()
+                self.ledger.fail(trial.token, state, "the sending was broken off", "", session.now())
+            raise
+        else:
+            self.ledger.record(trial.token, taken.reply, taken.queue_id, taken.transcript, session.now())
+            session.pool.lost = 0
+            self._answered(trial.token, taken.reply)
+        if connection is not None:
+            session.pool.give_back(connection)
+
+    def _failed(self, entry: _Entry, journal: _Journal, failure: DeliveryError) -> None:
+        token, now = entry.trial.token, self.session.now()
+        if failure.reply is not None and not failure.after_content:
+            self._turned_away(entry, journal, failure, failure.reply)
+            return
+        if not journal.begun:
+            raise failure
+        state = State.UNKNOWN if failure.after_content else State.NOT_SENT
+        self.ledger.fail(token, state, str(failure), failure.transcript, now)
+        self.session.listener.answered(self.ledger.trial(token), None, str(failure))
+        self.session.pool.lost = 0 if failure.after_content else self.session.pool.lost + 1
+        if self.session.pool.lost >= LOST_IN_A_ROW:
+            raise RelayError(
+                f"{failure} ({LOST_IN_A_ROW} times in a row); check the relay, then use --resume"
+            ) from None
+
+    def _turned_away(self, entry: _Entry, journal: _Journal, failure: DeliveryError, reply: Reply) -> None:
+        """Keep a refusal to talk: its words are an answer to this trial. The last try's ends the run."""
+        journal.begin()
+        self.ledger.record(entry.trial.token, reply, None, failure.transcript, self.session.now())
+        self._answered(entry.trial.token, reply)
+        if reply.transient and not _may_retry(self.ledger.trial(entry.trial.token), self.retries):
+            raise RelayError(f"{failure}; wait, then use --resume") from None
+
+    def _answered(self, token: str, reply: Reply) -> None:
+        session = self.session
+        trial = self.ledger.trial(token)
+        session.listener.answered(trial, reply, None)
+        if reply.positive:
+            return
+        if _may_retry(trial, self.retries):
+            again = self._entry(trial)
+            self.waiting.append(again)
+            if reply.code == 421:
+                self.quiet_until = again.not_before
+        if stopped_by(self.ledger.facts(session.run.id), session.read):
+            self.halted = True
+
+    def _reconnects(self, text: str) -> None:
+        self.ledger.happen(self.session.run.id, Happening(self.session.now(), "reconnect", text))
+
+
+class _Journal:
+    """The marks of one transaction; each is durable when the call returns, and is made once."""
+
+    def __init__(self, ledger: Ledger, token: str, now: Callable[[], datetime]) -> None:
+        self._ledger, self._token, self._now = ledger, token, now
+        self.begun = self.marked = False
+
+    def begin(self) -> None:
+        """Mark `sending`."""
+        if not self.begun:
+            self._ledger.begin(self._token, self._now())
+            self.begun = True
+
+    def content(self) -> None:
+        """Mark `content`."""
+        if not self.marked:
+            self._ledger.content(self._token, self._now())
+            self.marked = True
+
+
+async def _nap(sleep: Callable[[float], Awaitable[None]], seconds: float) -> bool:
+    await sleep(max(0.0, seconds))
+    return True
