@@ -66,10 +66,11 @@ def stage_of(kind: str, needs: frozenset[str]) -> Stage:
     return max(stages, key=lambda stage: stage.rank)
 
 
-def order_of(name: str) -> int:
-    """Order kinds within a stage."""
-    kind = name.partition(":")[0]
-    return _FIRST.index(kind) if kind in _FIRST else len(_FIRST) + _ORDER.index(kind)
+def order_of(name: str) -> tuple[int, int]:
+    """Order kinds within a stage, and numbered ones by number."""
+    kind, _, what = name.partition(":")
+    number = int(what) if what.isdecimal() else 0
+    return _FIRST.index(kind) if kind in _FIRST else len(_FIRST) + _ORDER.index(kind), number
 
 
 def short(text: str) -> str:
