@@ -122,13 +122,18 @@ def written(told: Told, format_: Format, *, to_file: bool = False) -> str:
 
 def for_terminal(told: Told, *, to_file: bool = False) -> str:
     """Write the tables for the terminal at hand: its width, and ASCII where it knows no more."""
-    import shutil
-
     from harness.report.screen import screen
 
-    width = 100 if to_file else shutil.get_terminal_size((100, 24)).columns
-    encoding = "utf-8" if to_file else (sys.stdout.encoding or "ascii")
-    return screen(told, width=width, ascii_=not encoding.lower().replace("-", "").startswith("utf"))
+    width, ascii_ = (100, False) if to_file else terminal()
+    return screen(told, width=width, ascii_=ascii_)
+
+
+def terminal() -> tuple[int, bool]:
+    """Return the width of the terminal, and whether stdout can only write ASCII."""
+    import shutil
+
+    encoding = (sys.stdout.encoding or "ascii").lower().replace("-", "")
+    return shutil.get_terminal_size((100, 24)).columns, not encoding.startswith("utf")
 
 
 def save(path: Path, text: str) -> None:
