@@ -20,10 +20,10 @@ from harness.model.problem import Pause, Send, Stop
 from harness.model.record import Happening, RunRecord, TrialRecord
 from harness.model.relay import Relay
 from harness.model.reply import Reply
-from harness.model.trial import Ask, State
+from harness.model.trial import Ask
 from harness.model.variant import Identity, Message, variant_id
 from harness.run.conclude import Conclusion, Mind, Read, conclude, stopped_by
-from harness.run.sending import Delivery, deliver_trials
+from harness.run.sending import Delivery, Pool, deliver_trials, retries_of, unfinished
 from harness.run.stamp import stamp
 from harness.run.token import make_token
 
@@ -62,6 +62,7 @@ class Session:
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     max_wait: float = LONGEST_LEAP
     mind: Mind = field(default_factory=Mind)
+    pool: Pool = field(default_factory=Pool)  # connections, kept between steps
 
     def conclude(self) -> Conclusion:
         """Say what the facts mean now."""
@@ -78,7 +79,10 @@ async def retest(session: Session) -> Conclusion:
     with ledger.own(run.id):
         ledger.set_state(run.id, "running")
         ledger.recover(run.id, session.now())
-        state = await _go_on(session)
+        try:
+            state = await _go_on(session)
+        finally:
+            await session.pool.close()
         ended = session.now() if state in ("finished", "stopped") else None
         ledger.set_state(run.id, state, ended)
     return session.conclude()
@@ -200,9 +204,9 @@ async def _sleep(session: Session, seconds: float) -> None:
 
 
 def _unsent(session: Session) -> list[str]:
-    """Return trials that were planned and never begun, in order."""
-    trials = session.ledger.facts(session.run.id).trials
-    return [trial.token for trial in trials if trial.state is State.PLANNED]
+    """Return trials that are still to be sent, in order: never begun, or deferred with a try left."""
+    facts = session.ledger.facts(session.run.id)
+    return unfinished(facts, retries_of(session.run, session.relay))
 
 
 def _happen(session: Session, kind: str, text: str) -> None:

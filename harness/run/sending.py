@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from harness.edge.ledger import Ledger
 from harness.edge.relay import Connection, DeliveryError
@@ -236,7 +236,8 @@ class _Work:
         if rest is not None:
             ours.append(asyncio.ensure_future(_nap(session.sleep, rest)))
         try:
-            await asyncio.wait([*ours, *self.running], return_when=asyncio.FIRST_COMPLETED)
+            awaited: list[asyncio.Future[Any]] = [*ours, *self.running]
+            await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for event in ours:
                 event.cancel()
