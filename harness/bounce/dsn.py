@@ -23,7 +23,7 @@ from harness.bounce.mailkind import (
     may_be_report,
 )
 from harness.bounce.parts import RETURNED, Mail, Part, read_headers, take_apart
-from harness.bounce.judged import judge_words
+from harness.bounce.judged import Around, judge_words
 from harness.bounce.prose import Prose, answers_in, read_prose, says_delay, says_failure, without_chatter
 from harness.bounce.reply import find_code, fold
 from harness.bounce.rule import Rules
@@ -82,8 +82,7 @@ def _report(mail: Mail, rules: Rules) -> list[Answer]:
     delayed = prose.delayed or says_delay(subject)
     for one in said:
         one.action = "delayed" if delayed else "failed"
-        one.extra = one.extra or prose.text
-    return list(_answers(mail, fields, said, rules, prose))
+    return list(_answers(mail, fields, said, rules, replace(prose, recipients=said)))
 
 
 def _embedded(mail: Mail) -> Part | None:
@@ -154,7 +153,7 @@ def _answers(
     envelope_recipient = _envelope_recipient(mail)
     trial = _trial(envelope_recipient, status, original)
     for said in recipients:
-        verdict = judge_words(said, text.about if prose is None else None, rules)
+        verdict = judge_words(said, text.around, rules)
         yield Answer(
             kind=Kind.BOUNCE,
             source=Source.DSN,
@@ -194,13 +193,14 @@ class _Text:
             return None
         return self.prose()
 
-    def about(self, recipient: str) -> Said | None:
+    def around(self, said: Said) -> Around:
         """Return what the text says of a recipient; of the only one, whatever it calls him."""
         prose = self.prose()
-        for said in prose.recipients:
-            if said.recipient == recipient:
-                return said
-        return Said(recipient, extra=prose.text) if len(prose.recipients) < 2 else None
+        alone = len(prose.recipients) < 2
+        for one in prose.recipients:
+            if one is said or one.recipient == said.recipient:
+                return Around(one, prose.text if alone else "")
+        return Around(said, prose.text if alone else "")
 
 
 def _envelope_recipient(mail: Mail) -> str | None:
@@ -265,7 +265,7 @@ def _notification(text: str, rules: Rules) -> list[Answer]:
         answers = read_events(body.encode("utf-8", "replace"), rules=rules)
     except EventError:
         return []
-    return [replace(answer, source=Source.DSN) for answer in answers if answer.recipient]
+    return [replace(answer, kind=Kind.BOUNCE, source=Source.DSN) for answer in answers if answer.recipient]
 
 
 def _other(mail: Mail, kind: Kind, rules: Rules) -> Answer:

@@ -30,15 +30,26 @@ class Judged:
     from_receiver: bool | None
 
 
-def judge_words(said: Said, about: Callable[[str], Said | None] | None, rules: Rules) -> Judged:
-    """Read what a report says about a recipient. `about` fetches what its text for people adds."""
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What a report's text for people says of a recipient, and the whole of it where it is about him alone."""
+
+    told: Said
+    whole: str = ""
+
+
+def judge_words(said: Said, around: Callable[[Said], Around], rules: Rules) -> Judged:
+    """Read what a report says about a recipient; `around` fetches the text for people, if it is needed."""
     diagnostic = fold(said.diagnostic[:_LONGEST])
     code = find_code(diagnostic)
     enhanced = _better(find_enhanced(said.status), find_enhanced(diagnostic, code), code)
     reading = read_reply(diagnostic, code=code, enhanced=enhanced, rules=rules)
     words = diagnostic
     if code is None or _strength(reading) < 2:
-        reading, words = _helped(reading, said, about, rules)
+        text = around(said)
+        reading, words = _helped(reading, text, said, rules)
+        if reading.cause == "unknown_user":
+            reading = _above_knows_better(reading, text.told, rules)
     if said.action in ("delivered", "relayed", "expanded") and reading.cause == "unknown":
         reading = _as(reading, "accepted", rules)
     elif reading.cause == "unknown" and said.action == "delayed":
@@ -46,13 +57,11 @@ def judge_words(said: Said, about: Callable[[str], Said | None] | None, rules: R
     return Judged(reading, words, _from_receiver(reading, words))
 
 
-def _helped(
-    reading: Reading, said: Said, about: Callable[[str], Said | None] | None, rules: Rules
-) -> tuple[Reading, str]:
+def _helped(reading: Reading, around: Around, said: Said, rules: Rules) -> tuple[Reading, str]:
     """Look for a better reading in the other texts; numbers are taken from the first text that has them."""
     code, enhanced = reading.code, reading.enhanced
     best, best_words = reading, reading.text
-    for text in _candidates(said, about):
+    for text in _candidates(said, around):
         folded = fold(text[:_LONGEST])
         if not folded:
             continue
@@ -70,18 +79,27 @@ def _helped(
     return replace(best, code=code, enhanced=enhanced, tag=tag, text=best_words), f"{reading.text} {best_words}"
 
 
-def _candidates(said: Said, about: Callable[[str], Said | None] | None) -> Iterator[str]:
+def _candidates(said: Said, around: Around) -> Iterator[str]:
     """Yield the texts that may say it, the closest to the recipient first."""
-    told = about(said.recipient) if about else None
-    if told:
+    told, whole = around.told, around.whole
+    if told is not said:
         yield told.diagnostic
-    if about is None or told is None:
-        told = said
     yield from answers_in(told.extra)
-    yield told.extra.partition("\n")[0]
+    yield without_chatter(told.extra.partition("\n")[0])
     if told is not said:
         yield said.extra
     yield without_chatter(told.extra)
+    if whole:
+        yield from answers_in(whole)
+        yield without_chatter(whole)
+
+
+def _above_knows_better(reading: Reading, told: Said, rules: Rules) -> Reading:
+    """Prefer the sentence above a recipient to a bare "user unknown": some systems say there what it really is."""
+    above = read_reply(without_chatter(told.extra.partition("\n")[0]), code=reading.code, rules=rules)
+    if _strength(above) == 2 and above.level is reading.level:
+        return replace(above, enhanced=reading.enhanced, text=f"{above.text} {reading.text}")
+    return reading
 
 
 def _fits(code: int, said: Said) -> bool:

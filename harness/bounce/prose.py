@@ -173,12 +173,20 @@ def _merge(found: list[_Found]) -> list[_Found]:
 def _said(one: _Found, lines: list[str], all_found: list[_Found]) -> Said:
     """Choose the words about one recipient: the transcript's answer, the lines below it, or the text around."""
     following = min((other.at for other in all_found if other.at > one.at), default=len(lines))
-    below = one.words + _paragraph(lines[one.at + 1 : following])
-    said = Said(recipient=one.address, diagnostic=one.reply or " ".join(below))
-    alone = len({other.address for other in all_found}) == 1
-    rest = lines[one.at + 1 : following] if not alone else lines[one.at + 1 :]
-    said.extra = "\n".join((_above(lines, one.at), *one.words, *rest))
-    return said
+    rest = lines[one.at + 1 : following]
+    below = list(one.words)
+    if not below or (rest and rest[0].strip()):  # what stands after a blank line is about all
+        below += _paragraph(rest)
+    words = one.reply or _own_words(" ".join(below))
+    around = () if one.reply else (_above(lines, one.at), *one.words, *rest)
+    return Said(recipient=one.address, diagnostic=words, extra="\n".join(around))
+
+
+def _own_words(text: str) -> str:
+    """Leave out what the mail program says about its queue, and what leads up to the server's answer."""
+    before, _, _ = text.partition("I'm not going to try again")
+    text = before if before.strip() else text
+    return next(iter(answers_in(text)), text)
 
 
 def _paragraph(lines: list[str]) -> list[str]:

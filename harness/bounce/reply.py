@@ -26,6 +26,8 @@ _ANNOUNCES = re.compile(
 # A relay that refuses a later command because of an earlier answer quotes that answer.
 _NESTED = re.compile(r"need MAIL command|MAIL FROM error|remote server returned|upstream error", re.IGNORECASE)
 _NESTED_REPLY = re.compile(r"(?:error:|->|reply:|said:|response:) ?'?([245]\d\d[ -].*)", re.DOTALL | re.IGNORECASE)
+# What a relay puts around the words: it would be read as part of them.
+_FRAME = re.compile(r"\(in reply to [A-Za-z -]{2,30}\)|^host [^ ]{1,300} (?:said: )?|\bhost [^ ]{1,300} said: ")
 _BLANKS = re.compile(r"\s+")
 
 
@@ -102,6 +104,7 @@ def _decisive(text: str) -> str:
 
 
 def _rule(text: str, code: int | None, enhanced: str | None, tag: str | None, rules: Rules) -> Rule | None:
+    text = _FRAME.sub(" ", text)
     if code is not None:  # continuation lines repeat the code inside the sentence
         text = text.replace(f"{code}-{enhanced} ", " ").replace(f"{code} {enhanced} ", " ").replace(f"{code}-", " ")
     return rules.first(words_of(text), code, enhanced, tag is not None)

@@ -10,7 +10,7 @@ import re
 
 # Lines after which the returned message begins, compared in lower case with decoration (`---`, `***`) taken off.
 RETURNED_STARTS = (
-    *("below this line is a copy", "this is a copy of", "here is a copy of", "a copy of the original"),
+    *("below this line is a copy", "below is a copy", "this is a copy of", "here is a copy of", "a copy of the original"),
     *("original message follows", "original message header", "original message headers", "original mail as follows"),
     *("returned message", "unsent message follows", "undelivered message follows", "message header follows"),
     *("message headers follow", "message header is as follow", "the header of the original", "the headers of the original"),
@@ -69,7 +69,7 @@ ANSWER = (
     *("for the following reason:", "the reason for the problem:", "following reason:", "additional information follows :"),
     *("technical details:", "rejected your message with the following error:", "reason:", "because of", "because:"),
     *("error text:", "error message:", "the error was:", "error:", "received >>>", " >>> ", "server said:", "said:", "cause:"),
-    *("failure reasons", "non-delivered information", "server response:", "details:"),
+    *("failure reasons", "non-delivered information", "transcript of session follows", "server response:", "details:"),
 )
 # Sentences of the mail program itself that would mislead whoever reads them as an answer.
 CHATTER = (
@@ -107,6 +107,10 @@ CHATTER = (
     "delivery problems",
     "delivery errors",
     "check for typos",
+    "i've given up",
+    "please do not reply to this email",
+    "only a temporary failure report",
+    "message is kept in the queue for",
 )
 
 ADDRESS = r"((?:\"[^\"\s]{1,64}\"|[^\s<>()\[\],;:\"@]{1,128})@[^\s<>()\[\],;:\"@]{1,255})"
