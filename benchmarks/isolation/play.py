@@ -65,7 +65,7 @@ class Game:
                 counts[key] = counts.get(key, -1) + 1
                 self.observations.append(self._send(task, ask, counts[key]))
         self.finding = move.finding
-        self.verdict = weigh(move.finding, task.factors, self.observations)
+        self.verdict = weigh(move.finding, task.factors, self.observations, seeds=task.seeds)
         return self._row(task)
 
     def _send(self, task: Problem, ask: Ask, repetition: int) -> Observation:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from harness.model.trial import Observation, Phase
 
 PARENT_RATE = 0.02  # what the alternative bets a parent is refused at
+CAUTIOUS_RATE = 0.5  # the bet on a child to a seed that had refused nothing before; made before its block begins
 CHILD_RATES = ((0.55, 0.10), (0.70, 0.15), (0.80, 0.20), (0.90, 0.25), (0.97, 0.30))  # rate, weight
 
 
@@ -25,6 +26,7 @@ class Block:
     parent_rejected: int
     child_sent: int
     child_rejected: int
+    cautious: bool = False  # on a seed that had refused nothing before: whether it is affected at all was open
 
 
 def e_value(blocks: Sequence[Block]) -> float:
@@ -36,9 +38,10 @@ def e_value(blocks: Sequence[Block]) -> float:
             sent = block.parent_sent + block.child_sent
             if not block.parent_sent or not block.child_sent:
                 continue  # a half block contrasts nothing
-            null = (block.parent_sent * PARENT_RATE + block.child_sent * rate) / sent
+            bet = CAUTIOUS_RATE if block.cautious else rate
+            null = (block.parent_sent * PARENT_RATE + block.child_sent * bet) / sent
             log += _bernoulli(block.parent_rejected, block.parent_sent, PARENT_RATE)
-            log += _bernoulli(block.child_rejected, block.child_sent, rate)
+            log += _bernoulli(block.child_rejected, block.child_sent, bet)
             log -= _bernoulli(block.parent_rejected + block.child_rejected, sent, null)
         total += weight * math.exp(min(log, 700.0))
     return total
@@ -90,8 +93,14 @@ def blocks_of(
     void = voided(observations)
     counts: dict[int, list[int]] = {}
     spoilt: set[int] = set()
+    refused_before: set[str] = set()
+    cautious: dict[int, bool] = {}
     for position, seen in enumerate(observations):
         ask = seen.ask
+        if ask.phase is Phase.PROOF:
+            cautious.setdefault(ask.block, ask.seed not in refused_before)
+        if seen.rejected and position not in void and ask.factors:
+            refused_before.add(ask.seed)
         if ask.phase is not Phase.PROOF or ask.subject != subject or (seeds is not None and ask.seed not in seeds):
             continue
         if position in void:
@@ -101,4 +110,8 @@ def blocks_of(
             arm = 2 if ask.arm == "child" else 0
             cell[arm] += 1
             cell[arm + 1] += seen.rejected
-    return tuple(Block(*cell) for block, cell in sorted(counts.items()) if block not in spoilt)
+    return tuple(
+        Block(cell[0], cell[1], cell[2], cell[3], cautious[block])
+        for block, cell in sorted(counts.items())
+        if block not in spoilt
+    )

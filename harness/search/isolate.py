@@ -22,7 +22,7 @@ from harness.search.scope import settle_scope, told_scope
 Find = Callable[[Desk, Case, Factors, Pool, float], Step[tuple[str, ...] | None]]
 
 PRIOR_CLEAN = 0.25  # that production passes, before anything was seen
-PRIOR_RESTORED = 2 / 3  # that production without the culprits passes
+PRIOR_RESTORED = 0.8  # that production without the culprits passes
 FAILURES = 3  # searches without a proof before the run gives up
 MOST_CULPRITS = 12
 MOST_RETURNS = 6  # times that a refusal looked like a stray one after all

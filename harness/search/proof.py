@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from harness.model.contrast import blocks_of, e_value, threshold
+from harness.model.contrast import Block, blocks_of, e_value, threshold
 from harness.model.trial import Ask, Phase
 from harness.search.desk import NOISE, Desk, Factors, Step
 from harness.search.pool import Pool
+from harness.search.scope import likely_affected
 
 HOPELESS = 0.05  # an e-value below which the suspicion is given up
 MOST_BLOCKS = 14
@@ -129,14 +130,29 @@ def _open_block(desk: Desk, wanted: Claim) -> tuple[int, list[Ask]] | None:
 
 
 def _seed(desk: Desk, wanted: Claim, pool: Pool) -> Step[str]:
-    """Choose the block's seed: one that may get every message of it, of a domain that had no block yet."""
-    had = {
-        desk.seeds[seen.ask.seed].domain
-        for seen in desk.log
-        if seen.ask.phase is Phase.PROOF and seen.ask.subject == wanted.subject
-    }
+    """Choose the block's seed: one that refused before, or, where that costs no block more, one that is new.
+
+    A block on a seed of another domain that shows other values says for whom the trigger holds at no price.
+    """
+    had = [seen for seen in desk.log if seen.ask.phase is Phase.PROOF and seen.ask.subject == wanted.subject]
+    if had and not desk.problem.transactional and _spare(desk, wanted):
+        fresh = likely_affected(desk, wanted.subject, wanted.child, [*pool, *(seen.ask.seed for seen in had)])
+        if fresh is not None:
+            return fresh
+    domains = {desk.seeds[seen.ask.seed].domain for seen in had}
     variants = [factors for _, factors in _arms(desk, wanted)]
-    return (yield from pool.take(variants, avoid=[seed for seed in pool if desk.seeds[seed].domain in had]))
+    return (yield from pool.take(variants, avoid=[seed for seed in pool if desk.seeds[seed].domain in domains]))
+
+
+def _spare(desk: Desk, wanted: Claim) -> bool:
+    """Tell whether a cautious block now would need no more blocks than a bold one, if all goes as suspected."""
+    done = min((blocks_of(desk.log, wanted.subject, name) for name in wanted.subject), key=e_value)
+    ratio = _ratio(desk, wanted)
+    bold, cautious = Block(ratio, 0, 1, 1), Block(ratio, 0, 1, 1, cautious=True)
+    for more in range(1, MOST_BLOCKS):
+        if e_value([*done, *[bold] * more]) >= wanted.need:
+            return e_value([*done, cautious, *[bold] * (more - 1)]) >= wanted.need
+    return False
 
 
 def _ask(wanted: Claim, arm: str, factors: Factors, seed: str, block: int) -> Ask:

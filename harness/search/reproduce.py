@@ -35,7 +35,10 @@ def clearance(desk: Desk, target: Factors, prior: float) -> Clearance:
     """Weigh all counted messages of the target."""
     counts: dict[str, list[int]] = {seed: [0, 0] for seed in desk.seeds}
     for seen in desk.evidence():
-        if seen.ask.factors == target and seen.ask.values_of is None:
+        if seen.ask.values_of is not None:
+            continue
+        # What a seed accepted, it accepts with less in it too.
+        if seen.ask.factors == target or (seen.accepted and desk.shown(target, seen.ask.seed) <= seen.ask.factors):
             counts[seen.ask.seed][seen.rejected] += 1
     seeds = [s for s in desk.open_to(target) if sum(counts[s]) < MOST_REPEATS]
     clean = prior

@@ -18,6 +18,9 @@ from harness.search.desk import NOISE, Desk, Factors, Step
 FIRES = ((0.4, 0.10), (0.6, 0.15), (0.75, 0.15), (0.85, 0.15), (0.93, 0.20), (0.99, 0.25))
 ALL, ONE_DOMAIN, ALL_BUT_ONE, MORE_DOMAINS, VALUE, PART = 0.62, 0.14, 0.05, 0.03, 0.12, 0.12
 PARTS = (0.15, 0.35, 0.55, 0.75)
+PART_MEAN = 0.45
+AFFECTED = 0.55  # chance from which a new seed is worth a block of the proof
+PRICE = 0.25  # of the refusal price: a probe's refusal is evidence too
 SURE = 0.95
 MOST_PROBES = 12
 
@@ -85,6 +88,29 @@ def read_scope(desk: Desk, names: tuple[str, ...], others: Sequence[tuple[str, .
     return Reading(tuple(shares), tuple(sorted(chances.items())))
 
 
+def likely_affected(desk: Desk, names: tuple[str, ...], child: Factors, known: Sequence[str]) -> str | None:
+    """Return the seed whose answer would tell most of those that are more likely affected than not; None if none is."""
+    reading = read_scope(desk, names, ())
+    domains = {desk.seeds[seed].domain for seed in known}
+    best: tuple[float, str] | None = None
+    for seed in desk.wearing(child, desk.open_to(child)):
+        if seed in known:
+            continue
+        chance = _chance(desk, reading, Ask(child, seed, Phase.SCOPE))
+        rank = chance + 0.001 * (desk.seeds[seed].domain in domains) + 1e-5 * desk.used[seed]
+        if chance >= AFFECTED and (best is None or rank < best[0]):
+            best = (rank, seed)
+    return best[1] if best else None
+
+
+def _chance(desk: Desk, reading: Reading, ask: Ask) -> float:
+    inside = dict(reading.inside)
+    return sum(
+        share * (inside.get(ask.seed, PART_MEAN) if scope.type == "recipients" else _holds(desk, scope, ask))
+        for scope, share in reading.shares
+    )
+
+
 def _evidence(desk: Desk, names: tuple[str, ...], others: Sequence[tuple[str, ...]]) -> list[Observation]:
     held = frozenset(names)
     rivals = [frozenset(other) for other in others if frozenset(other) != held]
@@ -139,12 +165,12 @@ def _choose(desk: Desk, names: tuple[str, ...], reading: Reading) -> Probe | Non
             expects = []
             for scope, share in reading.shares:
                 if scope.type == "recipients":
-                    expects.append((share, NOISE + (fire - NOISE) * chances.get(seed, 0.45)))
+                    expects.append((share, NOISE + (fire - NOISE) * chances.get(seed, PART_MEAN)))
                 else:
                     expects.append((share, fire if _holds(desk, scope, ask) else NOISE))
             chance = sum(share * expect for share, expect in expects)
             gain = _entropy(chance) - sum(share * _entropy(expect) for share, expect in expects)
-            worth = gain / (1 + desk.problem.budget.refusal_price * chance) * (1 if persona == seed else 0.98)
+            worth = gain / (1 + PRICE * desk.problem.budget.refusal_price * chance) * (1 if persona == seed else 0.98)
             worth *= 1 - 1e-4 * desk.used[seed]
             if worth > most:
                 best, most = Probe(seed, persona), worth
