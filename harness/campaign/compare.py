@@ -14,6 +14,7 @@ from email.message import Message as Mail
 from harness.campaign.scan import Tag, scan
 from harness.campaign.urls import BARE, bare_end, is_link
 
+_WIDEST = 400  # characters of a source line that are shown
 _MANY = 4_000_000  # pairs of lines up to which the exact comparison is quick
 
 
@@ -40,12 +41,12 @@ class HeaderChange:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Two messages side by side. Text and HTML are unified diff lines of the decoded source."""
+    """Two messages side by side. `text_lines` and `html_lines` are unified diff lines of the decoded source."""
 
     hunks: tuple[Hunk, ...]
     headers: tuple[HeaderChange, ...]
-    text: tuple[str, ...]
-    html: tuple[str, ...]
+    text_lines: tuple[str, ...]
+    html_lines: tuple[str, ...]
     links_removed: tuple[str, ...]
     links_added: tuple[str, ...]
     parts_removed: tuple[str, ...]
@@ -68,6 +69,49 @@ class Difference:
             f"{count} hunk{'s' * (count != 1)}, {self.changed} bytes; all other bytes identical"
             f" (sha256 {self.sha256_a}, {self.sha256_b})"
         )
+
+    def text(self, a: str = "before", b: str = "after") -> str:
+        """Write the difference as people read it, the proof last; `a` and `b` are what the two are called."""
+        lines = [f"--- {a}", f"+++ {b}"]
+        for change in self.headers:
+            lines += [f"- {change.name}: {change.before}"] if change.before is not None else []
+            lines += [f"+ {change.name}: {change.after}"] if change.after is not None else []
+        for title, changed in (("text", self.text_lines), ("HTML source", self.html_lines)):
+            lines += [f"{title}:", *(_shortened(line) for line in changed)] if changed else []
+        for title, gone, come in (
+            ("links", self.links_removed, self.links_added),
+            ("parts", self.parts_removed, self.parts_added),
+        ):
+            lines += [f"{title}:"] if gone or come else []
+            lines += [f"- {one}" for one in gone] + [f"+ {one}" for one in come]
+        return "\n".join([*lines, self.proof])
+
+    def as_object(self) -> dict[str, object]:
+        """Return the difference as JSON has it; bytes as text, undecodable ones escaped."""
+        return {
+            "headers": [{"name": one.name, "before": one.before, "after": one.after} for one in self.headers],
+            "text": list(self.text_lines),
+            "html": list(self.html_lines),
+            "links": {"removed": list(self.links_removed), "added": list(self.links_added)},
+            "parts": {"removed": list(self.parts_removed), "added": list(self.parts_added)},
+            "hunks": [_hunk_object(hunk) for hunk in self.hunks],
+            "bytes": self.changed,
+            "sha256": [self.sha256_a, self.sha256_b],
+            "proof": self.proof,
+        }
+
+
+def _hunk_object(hunk: Hunk) -> dict[str, object]:
+    return {
+        "a": [hunk.a_start, hunk.a_end],
+        "b": [hunk.b_start, hunk.b_end],
+        "removed": hunk.removed.decode("utf-8", "backslashreplace"),
+        "added": hunk.added.decode("utf-8", "backslashreplace"),
+    }
+
+
+def _shortened(line: str) -> str:
+    return line if len(line) <= _WIDEST else line[: _WIDEST - 1] + "…"
 
 
 def difference(a: bytes, b: bytes) -> Difference:

@@ -10,7 +10,7 @@ from harness.campaign.markup import read_page
 from harness.campaign.message import Assembly, addresses, check_header, check_name, field_modes, split_author
 from harness.campaign.neutral import look_up, note, subject
 from harness.campaign.place import Branch, Node
-from harness.campaign.rendering import Persona, Renderer
+from harness.campaign.rendering import Persona, Renderer, settings_file
 from harness.campaign.totext import to_text
 from harness.campaign.urls import normal_redirects
 from harness.campaign.wire import Piece
@@ -24,7 +24,7 @@ class FolderShop:
     def __init__(self, campaign: Campaign, personas: Sequence[Persona], asked: Sequence[str]):
         self._campaign = campaign
         self._asked = asked
-        self._where = campaign.files.get("campaign", "campaign.yaml")
+        self._where = settings_file(campaign)
         self._check()
         self._renderer = Renderer(campaign, personas)
         self._levels = {persona.name: self._render(persona) for persona in personas}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -32,9 +33,14 @@ class Source:
     text: str
 
 
+def settings_file(campaign: Campaign) -> str:
+    """Return how errors call the campaign's own file."""
+    return re.sub(r":\d+$", "", campaign.files.get("subject", "campaign.yaml"))
+
+
 def sources(campaign: Campaign) -> list[Source]:
     """List a campaign's templates in the order in which their parts stand in the message."""
-    settings = campaign.files.get("campaign", "campaign.yaml")
+    settings = settings_file(campaign)
 
     def source(part: str, key: str, text: str | None) -> list[Source]:
         return [Source(part, campaign.files.get(key, f"{settings}: {key}"), text)] if text is not None else []

@@ -171,9 +171,9 @@ def render(template: Template, values: Mapping[str, object]) -> str:
 def explain(error: Exception, where: str, persona: str, values: Mapping[str, object]) -> ConfigError:
     """Turn what a template raised into one sentence that names file, line and what to do."""
     line = error.lineno if isinstance(error, TemplateSyntaxError) else _line(error, where)
-    place = f"{where}:{line}" if line else where
+    place = f"{where}:{line}" if line and not re.search(r":\d+$", where) else where
     if isinstance(error, TemplateSyntaxError):
-        at = f"{error.name}:{error.lineno}" if error.name and error.name != where else place
+        at = f"{error.name}:{error.lineno}" if error.name and error.name != where and error.lineno else place
         return ConfigError(f"{at}: template syntax: {error.message}; fix the tag, or import the file to convert it")
     if isinstance(error, UndefinedError):
         return ConfigError(f"{place}: {_undefined(str(error), values)} for {persona}; add it to that seed's `merge:`")
