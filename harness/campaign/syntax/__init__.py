@@ -1,0 +1,16 @@
+"""Merge syntaxes of mail providers, converted to the Jinja2 that campaigns are rendered with; pure.
+
+`convert` (in `harness.campaign.syntax.convert`) turns HTML or text with merge tags of Mailchimp, Salesforce,
+Mustache/Handlebars/Mustachio, SendGrid, Liquid/Klaviyo/Braze or HubSpot into a template that renders the same.
+`harness.campaign.letter` cleans a received message, or one out of a bounce, into the bytes of `Campaign.message`;
+`harness.run.intake` writes both as a campaign folder. How `Campaign.message` is cut into factors is no part of this.
+
+What a converted template asks of the environment it is rendered in:
+
+- no autoescape: where the original escapes, the template says `|e`;
+- undefined fields are errors in an output; conditions, loops and defaults say `|default(...)` where the original is
+  lenient;
+- a name that Jinja2 can't take (`Client-ID`, `LIST:COMPANY`, `First Name`) is written `merge["Client-ID"]`: `merge` is
+  the recipient's whole merge row, under the names that the data have. The factor of such a place is `merge:Client-ID`,
+  as if the name stood bare.
+"""
