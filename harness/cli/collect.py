@@ -18,6 +18,7 @@ from harness.cli.common import (
     open_workspace,
     print_json,
     reader,
+    rules_of,
     table,
 )
 
@@ -58,12 +59,12 @@ def collect(
     from datetime import UTC, datetime
 
     from harness.edge.ledger import Ledger
-    from harness.run.collect import Collector
+    from harness.run.collect import Collector, reader_by
 
     place = open_workspace(workspace)
     with Ledger.open(place.ledger_path) as ledger:
         chosen = _relay(place, ledger, run_id, relay)
-        collector = Collector(ledger, lambda: datetime.now(UTC))
+        collector = Collector(ledger, lambda: datetime.now(UTC), reader_by(rules_of(place)))
         desk = _Desk(place, ledger, chosen, collector, json)
         code = desk.once(run_id)
         if watch or listen:

@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from harness.bounce.rule import Rules
 from harness.edge.config import Workspace
 from harness.edge.inlet import Found, Inlet, Piece, Skipped
 from harness.edge.ledger import Ledger
-from harness.errors import ConfigError, DsnError, EventError, MailboxError
+from harness.errors import ConfigError, HarnessError, MailboxError
 from harness.model.answer import Answer, Evidence, Kind, Level, Reading, Source
 from harness.model.record import RunRecord
 from harness.model.relay import BounceSource, Relay
@@ -54,14 +55,24 @@ class Gathered:
         return Counter(one.match.by.value for one in self.new)
 
 
-def read_piece(piece: Piece) -> list[Answer]:
-    """Read the answers of one mail or event."""
+def reader_by(rules: Rules) -> Read:
+    """Return how pieces are read by these rules (the workspace's own go first)."""
     from harness.bounce.dsn import read_mail
     from harness.bounce.events import read_events
 
-    if piece.provider is None:
-        return read_mail(piece.raw)
-    return read_events(piece.raw, piece.provider or None)
+    def read(piece: Piece) -> list[Answer]:
+        if piece.provider is None:
+            return read_mail(piece.raw, rules=rules)
+        return read_events(piece.raw, piece.provider or None, rules=rules)
+
+    return read
+
+
+def read_piece(piece: Piece) -> list[Answer]:
+    """Read the answers of one mail or event by the project's own rules."""
+    from harness.bounce.rules import RULES
+
+    return reader_by(RULES)(piece)
 
 
 class LedgerBook:
@@ -138,8 +149,10 @@ class Collector:
     def _answers(self, piece: Piece) -> list[Answer]:
         try:
             return self._read(piece)
-        except (DsnError, EventError) as error:
+        except HarnessError as error:
             return [_unreadable(piece, str(error))]
+        except Exception as error:  # one poisonous mail must not hide those behind it; its bytes are kept
+            return [_unreadable(piece, f"{type(error).__name__}: {error}")]
 
     def _keep(self, answer: Answer, identity: str, piece: Piece) -> Heard:
         found = match(answer, self._key, self._book)
