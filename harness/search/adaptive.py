@@ -22,14 +22,14 @@ from harness.search.desk import Desk, Factors, Halt, Step
 from harness.search.isolate import find_by_splitting, isolate
 from harness.search.pool import Pool
 from harness.search.prior import weight_of
-from harness.search.proof import claim, evidence_for, prove
+from harness.search.proof import HOPELESS, claim, evidence_for, prove
 from harness.search.reproduce import clearance
 from harness.search.space import Bits, Space
 
 WORTH_A_PROOF = 0.3  # the first proof message is a good search message too
 SINGLE_SURE = 0.8
 SURE = 0.97
-DOUBTFUL = 0.3
+DOUBTFUL = 0.5
 COVERED = 0.75
 CLEAN = 0.9
 MOST_STEPS = 90
@@ -130,18 +130,20 @@ class Hunt:
 def find_by_belief(desk: Desk, case: Case, target: Factors, pool: Pool, prior: float) -> Step[tuple[str, ...] | None]:
     """Send what tells most until a set stands out, and prove it; () where nothing seems to be there after all."""
     hunt = Hunt(desk, case, target, pool, prior)
-    steps = failures = 0
-    while steps < MOST_STEPS and failures < MOST_FAILURES:
+    steps = 0
+    refuted: set[tuple[str, ...]] = set()
+    while steps < MOST_STEPS and len(refuted) < MOST_FAILURES:
         beliefs = hunt.beliefs()
         desk.belief = _belief(desk, hunt, beliefs)
         if beliefs.none >= CLEAN:
             return ()
         names, share = suspect(hunt, beliefs)
-        if names is not None and share >= WORTH_A_PROOF:
+        if share >= WORTH_A_PROOF and names not in refuted:
             wanted = claim(desk, names)
             if evidence_for(desk, wanted.subject) < wanted.need:
                 ok = yield from prove(desk, wanted, pool, partial(_doubtful, hunt, names))
-                failures += not ok and evidence_for(desk, wanted.subject) < 0.05
+                if not ok and evidence_for(desk, wanted.subject) < HOPELESS:
+                    refuted.add(names)
                 continue
             if share >= SURE:
                 return names
@@ -150,7 +152,7 @@ def find_by_belief(desk: Desk, case: Case, target: Factors, pool: Pool, prior: f
     return (yield from find_by_splitting(desk, case, target, pool, prior))
 
 
-def suspect(hunt: Hunt, beliefs: Beliefs) -> tuple[tuple[str, ...] | None, float]:
+def suspect(hunt: Hunt, beliefs: Beliefs) -> tuple[tuple[str, ...], float]:
     """Return the set that stands out most, and how likely it is a trigger."""
     singles = beliefs.singles()
     best = int(np.argmax(singles))

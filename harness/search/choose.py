@@ -108,7 +108,7 @@ def candidates(beliefs: Beliefs, close: Close, draw: np.random.Generator) -> Bit
     focus[sorted(space.focus)] = True
     marginals = beliefs.marginals
     likely = np.flatnonzero(focus & (marginals > NEGLIGIBLE))
-    found: list[Bits] = []
+    found: list[Bits] = [focus]
     for density in DENSITIES:
         for _ in range(DRAWS):
             variant = np.zeros(n, dtype=bool)

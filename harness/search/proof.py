@@ -135,7 +135,8 @@ def _seed(desk: Desk, wanted: Claim, pool: Pool) -> Step[str]:
     A block on a seed of another domain that shows other values says for whom the trigger holds at no price.
     """
     had = [seen for seen in desk.log if seen.ask.phase is Phase.PROOF and seen.ask.subject == wanted.subject]
-    if had and not desk.problem.transactional and _spare(desk, wanted):
+    bold = len({seen.ask.seed for seen in had}) == 1 and not any(s.accepted for s in had if s.ask.arm == "child")
+    if bold and not desk.problem.transactional and _spare(desk, wanted):
         fresh = likely_affected(desk, wanted.subject, wanted.child, [*pool, *(seen.ask.seed for seen in had)])
         if fresh is not None:
             return fresh
