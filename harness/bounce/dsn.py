@@ -29,14 +29,13 @@ from harness.bounce.reply import find_code, fold
 from harness.bounce.rule import Rules
 from harness.bounce.rules import RULES
 from harness.bounce.status import Said, Status, address_of, read_status
-from harness.bounce.wording import STEPS
+from harness.bounce.wording import STEPS, TWICE
 from harness.errors import EventError
 from harness.model.answer import Answer, Evidence, Kind, Level, Reading, Source
 from harness.model.reply import Step
 
 _HAS_FIELDS = re.compile(r"^[ \t]*(?:final|original)-recipient[ \t]*:", re.IGNORECASE | re.MULTILINE)
 _RECEIVED_FOR = re.compile(r"\bfor <([^<>\s]{3,320})>")
-_TWICE = re.compile(r"(?:may|might|could) (?:have been|be) (?:sent|delivered) more than once|duplicate cop", re.IGNORECASE)
 _HOST = re.compile(r"(?:host|server|to|with) ([A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8}\.?)(?=[\s\[(:,]|$)")
 _CAUSES = {Kind.AUTO_REPLY: "auto_reply", Kind.COMPLAINT: "complaint"}
 
@@ -152,8 +151,10 @@ def _answers(
     original = _returned(mail, prose or text.prose_if_flat())
     envelope_recipient = _envelope_recipient(mail)
     trial = _trial(envelope_recipient, status, original)
+    sent = _time(mail.headers.get("date", ""))
     for said in recipients:
         verdict = judge_words(said, text.around, rules)
+        low = verdict.words.lower()
         yield Answer(
             kind=Kind.BOUNCE,
             source=Source.DSN,
@@ -161,8 +162,8 @@ def _answers(
             recipient=said.recipient,
             original_recipient=said.original or None,
             action=said.action or ("delayed" if verdict.reading.permanent is False else "failed"),
-            step=_step(verdict.words),
-            time=_time(said.when) or _time(mail.headers.get("date", "")),
+            step=_step(low),
+            time=_time(said.when) or sent,
             remote_mta=said.remote or _remote(verdict.words),
             from_receiver=verdict.from_receiver,
             trial=trial,
@@ -170,7 +171,7 @@ def _answers(
             envelope_id=status.fields.get("original-envelope-id") or None,
             message_id=_bare_id(original.get("message-id", "")),
             queue_id=status.fields.get("x-postfix-queue-id") or None,
-            sent_more_than_once=bool(_TWICE.search(verdict.words)),
+            sent_more_than_once=any(phrase in low for phrase in TWICE),
         )
 
 
@@ -234,15 +235,15 @@ def _bare_id(value: str) -> str | None:
     return value.split()[0] if value.split() else None
 
 
-def _step(words: str) -> Step | None:
-    for pattern, step in STEPS:
-        if pattern.search(words):
+def _step(low: str) -> Step | None:
+    for step, phrases in STEPS:
+        if any(phrase in low for phrase in phrases):
             return Step(step)
     return None
 
 
 def _remote(words: str) -> str | None:
-    found = _HOST.search(words)
+    found = _HOST.search(words) if "." in words else None
     return found[1].rstrip(".").lower() if found else None
 
 

@@ -45,7 +45,7 @@ def judge_words(said: Said, around: Callable[[Said], Around], rules: Rules) -> J
     enhanced = _better(find_enhanced(said.status), find_enhanced(diagnostic, code), code)
     reading = read_reply(diagnostic, code=code, enhanced=enhanced, rules=rules)
     words = diagnostic
-    if code is None or _strength(reading) < 2:
+    if _says_too_little(reading):
         text = around(said)
         reading, words = _helped(reading, text, said, rules)
         if reading.cause == "unknown_user":
@@ -57,22 +57,32 @@ def judge_words(said: Said, around: Callable[[Said], Around], rules: Rules) -> J
     return Judged(reading, words, _from_receiver(reading, words))
 
 
+def _says_too_little(reading: Reading) -> bool:
+    """Tell whether to look further: no code, or no words but a number; "later" isn't a reason for a 5xx."""
+    if reading.code is None or _strength(reading) == 0 or reading.rule.startswith(_WEAK):
+        return True
+    return reading.rule == "greylisting" and reading.permanent is True
+
+
 def _helped(reading: Reading, around: Around, said: Said, rules: Rules) -> tuple[Reading, str]:
     """Look for a better reading in the other texts; numbers are taken from the first text that has them."""
     code, enhanced = reading.code, reading.enhanced
     best, best_words = reading, reading.text
+    seen: set[str] = set()
     for text in _candidates(said, around):
         folded = fold(text[:_LONGEST])
-        if not folded:
+        if not folded or folded in seen:
             continue
+        seen.add(folded)
         its_code = find_code(folded[:600])
         if code is None and its_code is not None and _fits(its_code, said):
             code = its_code
             enhanced = _better(find_enhanced(said.status), find_enhanced(folded, code), code) or enhanced
         enhanced = enhanced or find_enhanced(folded, code)
-        other = read_reply(folded, code=code, enhanced=enhanced, rules=rules)
-        if _strength(other) > _strength(best) or not best_words:
-            best, best_words = other, folded
+        if _strength(best) < 2:
+            other = read_reply(folded, code=code, enhanced=enhanced, rules=rules)
+            if _strength(other) > _strength(best) or not best_words:
+                best, best_words = other, folded
         if code is not None and _strength(best) == 2:
             break
     tag = best.tag or reading.tag

@@ -37,7 +37,7 @@ _CHALLENGE = re.compile(
     r"|requires? (?:your )?confirmation|sender verification|click (?:here|the link|below)|approve your|is using boxbe|spamarrest|tmda",
     re.IGNORECASE,
 )
-_REPORT_FILE = re.compile(r"![\w.-]+!\d{6,}!\d{6,}|report[_ -]domain:", re.IGNORECASE)
+_REPORT_FILE = re.compile(r"![\w.-]{1,255}!\d{6,12}!\d{6,12}", re.IGNORECASE)
 
 
 def from_daemon(mail: Mail) -> bool:
@@ -115,11 +115,11 @@ def _is_complaint(mail: Mail) -> bool:
         return True
     if mail.get("subject").lower().startswith("complaint about message from"):
         return True  # Microsoft's junk mail reports
-    return any(part.body[:4000].lower().startswith(b"feedback-type:") for part in mail.parts)
+    return any(part.body[:14].lower() == b"feedback-type:" for part in mail.parts)
 
 
 def _is_aggregate(mail: Mail) -> bool:
-    if _REPORT_FILE.search(mail.headers.get("subject", "")) or "report domain:" in mail.get("subject").lower():
+    if "report domain:" in mail.get("subject").lower():
         return True
     return any(
         part.kind.startswith("application/") and ("zip" in part.kind or "xml" in part.kind) and _REPORT_FILE.search(part.content_type)

@@ -28,6 +28,7 @@ _MAX_LINES = 400
 _MAX_LINE = 1200
 _MAX_FOUND = 200
 _DECORATION = "-=*_#~ \t>"
+_SENTENCES = re.compile(r"\n|(?<=\.) ")
 _REPLY = re.compile(r"[245]\d\d[ -]")
 _TALKING = re.compile(r"(?:\.\.\. )?while talking to ", re.IGNORECASE)
 _COMMAND_RCPT = re.compile(r"rcpt to:\s?<", re.IGNORECASE)
@@ -230,9 +231,13 @@ def answers_in(text: str) -> list[str]:
 
 def without_chatter(text: str) -> str:
     """Leave out the sentences that mail programs always write."""
+    low = text.lower()
+    present = [phrase for phrase in CHATTER if phrase in low]
+    if not present:
+        return text
     kept = []
-    for line in re.split(r"\n|(?<=\.) ", text):
+    for line in _SENTENCES.split(text):
         low = line.lower()
-        if not any(phrase in low for phrase in CHATTER):
+        if not any(phrase in low for phrase in present):
             kept.append(line)
     return " ".join(kept)

@@ -28,12 +28,11 @@ _NESTED = re.compile(r"need MAIL command|MAIL FROM error|remote server returned|
 _NESTED_REPLY = re.compile(r"(?:error:|->|reply:|said:|response:) ?'?([245]\d\d[ -].*)", re.DOTALL | re.IGNORECASE)
 # What a relay puts around the words: it would be read as part of them.
 _FRAME = re.compile(r"\(in reply to [A-Za-z -]{2,30}\)|^host [^ ]{1,300} (?:said: )?|\bhost [^ ]{1,300} said: ")
-_BLANKS = re.compile(r"\s+")
 
 
 def fold(text: str) -> str:
     """Return a text on one line, with single blanks."""
-    return _BLANKS.sub(" ", text).strip()
+    return " ".join(text.split())
 
 
 def find_code(text: str) -> int | None:

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 
 from harness.model.answer import Evidence, Level
 from harness.model.reply import Step
 
 GAPS = re.compile(r"[\W_]+")
-_TOKEN = re.compile(r"[^\s<>()\[\],;:\"]+")
+_AN_ADDRESS = re.compile(r"[^\s<>()\[\],;:\"@]{1,64}@[^\s<>()\[\],;:\"]{1,255}")
+# A word of a phrase with blanks on both sides; doubled blanks stand for gaps.
+_WHOLE = re.compile(r"(?<= )[^ ]+(?= )")
 _KEPT = 8000  # characters of a reply that rules look at; the record keeps all
 GAP = " ... "
 
@@ -72,19 +74,13 @@ class Rule:
     sources: tuple[str, ...] = ()
     origin: str = ""
 
-    def claims(self, words: str, code: int | None, enhanced: str | None, tagged: bool) -> bool:
-        """Tell whether this rule decides; `words` comes from `words_of`."""
+    def fits(self, code: int | None, enhanced: str | None, tagged: bool) -> bool:
+        """Tell whether the conditions beside the words hold."""
         if self.tagged and not tagged:
             return False
         if self.codes and not str(code or "").startswith(self.codes):
             return False
-        if self.enhanced and not _is_one_of(enhanced, self.enhanced):
-            return False
-        if self.says and not any(_stands_in(words, phrase) for phrase in self.says):
-            return False
-        if self.also and not any(_stands_in(words, phrase) for phrase in self.also):
-            return False
-        return not any(_stands_in(words, phrase) for phrase in self.unless)
+        return not self.enhanced or _is_one_of(enhanced, self.enhanced)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +91,14 @@ class Rules:
     tags: Mapping[str, Tag]
     rules: tuple[Rule, ...]
     sources: tuple[str, ...] = ()
+    _index: _Index = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_index", _Index.of(self.rules))
 
     def with_first(self, other: Rules) -> Rules:
         """Put another file's rules and tags before these."""
-        return replace(
-            self,
+        return Rules(
             causes={**self.causes, **other.causes},
             tags={**self.tags, **other.tags},
             rules=other.rules + self.rules,
@@ -107,18 +106,68 @@ class Rules:
         )
 
     def first(self, words: str, code: int | None, enhanced: str | None, tagged: bool = False) -> Rule | None:
-        """Find the rule that decides, None if no rule knows the reply."""
-        for rule in self.rules:
-            if rule.claims(words, code, enhanced, tagged):
+        """Find the rule that decides, None if no rule knows the reply; `words` comes from `words_of`."""
+        heard = self._index.heard(words)
+        for rank in sorted({*heard, *self._index.wordless}):
+            rule = self.rules[rank]
+            said = heard.get(rank, 0)
+            if said & _UNLESS or (rule.says and not said & _SAYS) or (rule.also and not said & _ALSO):
+                continue
+            if rule.fits(code, enhanced, tagged):
                 return rule
         return None
+
+
+_SAYS, _ALSO, _UNLESS = 1, 2, 4
+
+
+@dataclass(frozen=True, slots=True)
+class _Index:
+    """Phrases by a word of theirs, so that a reply is compared with the few that share a word with it."""
+
+    by_word: Mapping[str, tuple[tuple[str, int, int], ...]]  # word -> (phrase, rank of its rule, which list)
+    open_ended: tuple[tuple[str, int, int], ...]  # phrases without a whole word
+    wide: tuple[tuple[str, int, int], ...]  # the same in scripts that put no blanks between words
+    wordless: tuple[int, ...]  # rules that need no words
+
+    @classmethod
+    def of(cls, rules: Iterable[Rule]) -> _Index:
+        """Index the phrases of ordered rules."""
+        by_word: dict[str, list[tuple[str, int, int]]] = {}
+        open_ended: list[tuple[str, int, int]] = []
+        wide: list[tuple[str, int, int]] = []
+        wordless: list[int] = []
+        for rank, rule in enumerate(rules):
+            if not rule.says:
+                wordless.append(rank)
+            for bit, phrases in ((_SAYS, rule.says), (_ALSO, rule.also), (_UNLESS, rule.unless)):
+                for phrase in phrases:
+                    whole = _WHOLE.findall(phrase.replace(GAP, "  "))
+                    if whole:
+                        by_word.setdefault(max(whole, key=len), []).append((phrase, rank, bit))
+                    else:
+                        (open_ended if phrase.isascii() else wide).append((phrase, rank, bit))
+        return cls({word: tuple(found) for word, found in by_word.items()}, tuple(open_ended), tuple(wide), tuple(wordless))
+
+    def heard(self, words: str) -> dict[int, int]:
+        """Return which lists of which rules have a phrase in these words."""
+        found: dict[int, int] = {}
+        candidates = [self.open_ended] if words.isascii() else [self.open_ended, self.wide]
+        for word in set(words.split()):
+            if word in self.by_word:
+                candidates.append(self.by_word[word])
+        for group in candidates:
+            for phrase, rank, bit in group:
+                if phrase in words or (GAP in phrase and _stands_in(words, phrase)):
+                    found[rank] = found.get(rank, 0) | bit
+        return found
 
 
 def words_of(text: str) -> str:
     """Fold a text to lower-case words with single blanks around them; addresses become one blank."""
     text = text[:_KEPT]
     if "@" in text:
-        text = _TOKEN.sub(lambda match: " " if "@" in match[0] else match[0], text)
+        text = _AN_ADDRESS.sub(" ", text)
     return GAPS.sub(" ", f" {text} ".lower())
 
 
@@ -136,8 +185,7 @@ def fold_phrase(text: str) -> str:
 
 
 def _stands_in(words: str, phrase: str) -> bool:
-    if GAP not in phrase:
-        return phrase in words
+    """Tell whether the pieces of a phrase with gaps follow each other."""
     at = 0
     for piece in phrase.split(GAP):
         at = words.find(piece, at)

@@ -144,12 +144,14 @@ SENTENCES = (
 )
 FIND_ADDRESS = re.compile(ADDRESS)
 
-# Steps of the dialogue, as relays name the command that was answered.
+# Steps of the dialogue, as relays name the command that was answered; compared in lower case.
 STEPS = (
-    (re.compile(r"in reply to end of data|after end of data|end of data command|end-of-data|after pipelined end", _I), "end_of_data"),
-    (re.compile(r"in reply to rcpt|after rcpt to|rcpt to command|after pipelined rcpt|\[rcpt_to\]", _I), "rcpt_to"),
-    (re.compile(r"in reply to mail from|after mail from|mail from command|after pipelined mail|sender was rejected", _I), "mail_from"),
-    (re.compile(r"in reply to data command|after data|\bdata command", _I), "data"),
-    (re.compile(r"in reply to (?:ehlo|helo)|after (?:ehlo|helo)", _I), "helo"),
-    (re.compile(r"refused to talk to me|initial connection|while connecting|connect to ", _I), "connect"),
+    ("end_of_data", ("in reply to end of data", "after end of data", "end of data command", "end-of-data", "pipelined end")),
+    ("rcpt_to", ("in reply to rcpt", "after rcpt to", "rcpt to command", "pipelined rcpt", "[rcpt_to]", "rcpt command")),
+    ("mail_from", ("in reply to mail from", "after mail from", "mail from command", "pipelined mail", "sender was rejected")),
+    ("data", ("in reply to data command", "after data", "data command")),
+    ("helo", ("in reply to ehlo", "in reply to helo", "after ehlo", "after helo")),
+    ("connect", ("refused to talk to me", "initial connection", "while connecting", "connect to ")),
 )
+# What relays say when copies may have gone out although this report says otherwise.
+TWICE = ("sent more than once", "delivered more than once", "duplicate copies")
