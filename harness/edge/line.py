@@ -155,7 +155,7 @@ class Line:
             wanted = self.relay.auth.upper() if self.relay.auth else "a mechanism that the harness knows"
             have = ", ".join(word.upper() for word in self._mechanisms) or "none"
             raise DeliveryError(
-                f"{self.where}: AUTH with {wanted} is not offered (offered: {have}); check port and auth"
+                f"{self.where}: AUTH with {wanted} is not offered (it has {have}); check port and auth"
             )
         talk = sasl.MECHANISMS[name](username, password)
         try:
