@@ -12,6 +12,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ from harness.errors import EventError, MailboxError
 MAX_FILE = 64 * 2**20  # of one JSON document, which is read whole; lines and rows have no such limit
 MAX_EVENT = 2**20
 MAX_EVENTS = 100_000  # of one JSON document
+_COLUMN = re.compile(r"[A-Za-z_][A-Za-z0-9_ .:-]{0,200}")  # a name; what a binary file begins with is none
 _HEADS = (b"{", b"[")
 
 
@@ -147,7 +149,7 @@ def _rows(first: bytes, file: BinaryIO) -> Iterator[bytes]:
     try:
         reader = csv.reader(_chain(first.decode("utf-8", "replace"), text))
         header = next(reader)
-        if len(header) < 2 or not all(name.strip() for name in header):
+        if len(header) < 2 or not all(_COLUMN.fullmatch(name) for name in header):
             raise EventError("neither JSON nor CSV with a header line; events are JSON, one JSON a line, or CSV")
         for row in reader:
             if row:

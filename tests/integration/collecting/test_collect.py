@@ -193,13 +193,14 @@ def test_events_reach_their_trials_by_metadata(ledger: Ledger, tmp_path: Path) -
         {"event": "bounce", "email": other.recipient, "timestamp": int(now().timestamp()), "sg_event_id": "c",
          "retest_id": "r7q2-00002-aaaaaaaaaaaaaaaa", "reason": "554 5.7.1 [CS01] Message rejected"},
     ]  # fmt: skip
-    path = tmp_path / "events.json"
+    (tmp_path / "events").mkdir()
+    path = tmp_path / "events" / "events.json"
     path.write_text(json.dumps(events + events))
     gathered = collect(ledger, EventFolder(path, "sendgrid"))
     assert gathered.by == {"metadata": 2, "forged": 1}
     assert outcomes(ledger, run.id) == [Outcome.REJECTED, Outcome.DELIVERED, Outcome.PENDING]
     path.write_text("\n".join(json.dumps(event) for event in events))
-    assert collect(ledger, EventFolder(tmp_path, None)).new == []
+    assert collect(ledger, EventFolder(tmp_path / "events", None)).new == []
 
 
 def test_a_providers_word_for_suppression_is_left_as_it_is(ledger: Ledger, tmp_path: Path) -> None:
@@ -208,7 +209,7 @@ def test_a_providers_word_for_suppression_is_left_as_it_is(ledger: Ledger, tmp_p
     event = {"event": "dropped", "email": trial.recipient, "timestamp": 1, "sg_event_id": "d",
              "retest_id": trial.token, "reason": "Bounced Address"}  # fmt: skip
     (tmp_path / "e.json").write_text(json.dumps(event))
-    (heard,) = collect(ledger, EventFolder(tmp_path, "sendgrid")).new
+    (heard,) = collect(ledger, EventFolder(tmp_path / "e.json", "sendgrid")).new
     assert heard.answer.kind is Kind.SUPPRESSED
     assert heard.answer.provider_word
     assert outcomes(ledger, run.id) == [Outcome.CENSORED]
