@@ -145,10 +145,16 @@ def _trigger(one: Evidenced, confirmed: bool) -> Trigger:
 
 def _confirmed(case: _Case, names: frozenset[str], all_sets: Sequence[frozenset[str]]) -> bool:
     """Tell whether production without this trigger, and without the others, was accepted."""
+    sets = (*all_sets, names)
+    suspects = frozenset().union(*sets)
+    # The ladder's last rungs are production without the suspects, and what needs them, too.
+    spared = {factor.id for factor in case.factors if suspects & ({factor.id} | factor.needs)}
+    rest = frozenset(factor.id for factor in case.factors) - spared
     restored = [
         seen
         for seen in case.observations
-        if seen.ask.phase is Phase.RESTORE and not any(one <= seen.ask.factors for one in (*all_sets, names))
+        if (seen.ask.phase is Phase.RESTORE or (seen.ask.phase is Phase.LADDER and rest <= seen.ask.factors))
+        and not any(one <= seen.ask.factors for one in sets)
     ]
     counts = count(restored)
     accepted = counts.sent - counts.rejected
