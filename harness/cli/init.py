@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -26,7 +27,9 @@ def init(
     if directory.exists() and not directory.is_dir():
         raise ConfigError(f"{directory}: this is a file; name a folder")
     with as_file(files("harness") / "scaffold") as scaffold:
-        sources = sorted(path for path in scaffold.rglob("*") if path.is_file())
+        # In a checkout the scaffold's folders are links to the example workspace itself.
+        found = os.walk(scaffold, followlinks=True)
+        sources = sorted(Path(folder) / name for folder, _, names in found for name in names if name[0] != ".")
         targets = {path: directory / path.relative_to(scaffold) for path in sources}
         there = [target for target in targets.values() if target.exists()]
         if there:
