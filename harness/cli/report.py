@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,10 +13,12 @@ import typer
 from harness.cli.common import JsonOption, WorkspaceOption, echo, note, open_workspace, reader, rules_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from harness.bounce.rule import Rules
     from harness.edge.config import Workspace
     from harness.edge.ledger import Ledger
-    from harness.report.told import Meaning, Told
+    from harness.report.told import Told
     from harness.run.conclude import Conclusion
 
 
@@ -50,6 +53,8 @@ def report(
     place = open_workspace(workspace)
     with Ledger.open(place.ledger_path, create=False) as ledger:
         told = retell(place, ledger, pick_run(ledger, run_id).id)
+        if format_ is Format.HTML and not json:
+            told = with_pictures(told, ledger.message)
     text = written(told, Format.JSON if json else format_, to_file=output is not None)
     if output is None:
         echo(text.rstrip("\n"))
@@ -66,33 +71,41 @@ def retell(place: Workspace, ledger: Ledger, run_id: str) -> Told:
 
     read = reader(place)
     said = conclude(ledger.facts(run_id), now=datetime.now(UTC), read=read)
-    return gather(said, rules_of(place))
+    return gather(said, rules_of(place), ledger.message)
 
 
-def gather(said: Conclusion, rules: Rules) -> Told:
-    """Bring a conclusion and the catalogue's meanings together."""
+def gather(said: Conclusion, rules: Rules, messages: Callable[[str], bytes] | None = None) -> Told:
+    """Bring together what a report shows: the conclusion, meanings, and the proved messages where they are at hand.
+
+    Args:
+        messages: a message's bytes by its trial's token, as the ledger has them.
+    """
+    from harness.cli import beside
     from harness.judge.tally import tally
+    from harness.report.pairs import proved_pairs
     from harness.report.told import tell
 
-    return tell(
+    told = tell(
         said.facts,
         said.settled,
         tally(said.facts, said.settled),
         said.verdict,
-        meanings=meanings(rules),
+        meanings=beside.meanings(rules),
+        thoughts=beside.thoughts(said.facts),
     )
+    if messages is None:
+        return told
+    pairs = proved_pairs(said.facts, said.settled, said.verdict)
+    return replace(told, differences=beside.differences(pairs, told.titles(), messages))
 
 
-def meanings(rules: Rules) -> dict[str, Meaning]:
-    """Return what tags and classes are said to mean, with source and confidence, by name."""
-    from harness.report.told import Meaning
+def with_pictures(told: Told, messages: Callable[[str], bytes]) -> Told:
+    """Add pictures of the proved messages, where a browser is installed."""
+    from harness.cli import beside
+    from harness.report.pairs import proved_pairs
 
-    said = {name: Meaning(cause.meaning, "the harness's catalogue of replies") for name, cause in rules.causes.items()}
-    for tag in rules.tags.values():
-        doubt = f"; also read as {', '.join(tag.alternatives)}" if tag.alternatives else ""
-        meaning = f"{rules.causes[tag.cause].meaning if tag.cause in rules.causes else tag.cause}{doubt}"
-        said[tag.name] = Meaning(meaning, ", ".join(tag.sources[:3]), tag.confidence)
-    return said
+    pictures, note_ = beside.pictures(proved_pairs(told.facts, told.settled, told.verdict), messages)
+    return replace(told, pictures=pictures, picture_note=note_)
 
 
 def written(told: Told, format_: Format, *, to_file: bool = False) -> str:
