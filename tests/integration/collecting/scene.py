@@ -37,13 +37,13 @@ def a_run(ledger: Ledger, run_id: str = "r7q2", seeds: tuple[Seed, ...] | None =
 
 
 def sent(ledger: Ledger, run: RunRecord, seed: int = 0, held: frozenset[str] = frozenset({LINK}),
-         queue_id: str | None = None) -> TrialRecord:  # fmt: skip
+         queue_id: str | None = None, ask: Ask | None = None) -> TrialRecord:  # fmt: skip
     """Plan, send and record one trial that the relay took for later."""
     address = run.segment.seeds[seed].address
     token = make_token(ledger.signing_key(), run.id, ledger.next_number(run.id))
     content = CONTENT % (address.encode(), token.encode())
     message = Message(f"bounces+{token}@mail.shop.example", address, f"<{token}@mail.shop.example>", content)
-    ask = Ask(held, address, Phase.SEARCH)
+    ask = ask or Ask(held, address, Phase.SEARCH)
     ledger.plan(run.id, ask, variant_id(held, frozenset({LINK})), message, token, "icloud.com", now())
     ledger.begin(token, now())
     ledger.content(token, now())

@@ -264,7 +264,10 @@ def test_what_a_provider_signs_anew_is_the_same_event() -> None:
     assert identify(b'{"a": 1, "b": 2}') == identify(b'{"b": 2, "a": 1}') != identify(b'{"a": 1, "b": 3}')
 
 
-@pytest.mark.parametrize("raw", [b"\x00\x01\x02", b"just words", b"SQLite,\x00\x01,\n\x00,\n", b"{broken", b"[1, 2", b"\xff\xfe{", b"[" * 100_000])
+@pytest.mark.parametrize(
+    "raw",
+    [b"\x00\x01\x02", b"just words", b"SQLite,\x00\x01,\n\x00,\n", b"{broken", b"[1, 2", b"\xff\xfe{", b"[" * 100_000],
+)
 def test_what_is_no_event_file_is_skipped_and_said(raw: bytes, tmp_path: Path) -> None:
     (tmp_path / "bad.json").write_bytes(raw)
     (tmp_path / "good.json").write_text(json.dumps(EVENTS))
