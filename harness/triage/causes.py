@@ -1,6 +1,6 @@
 """Causes: values that failures have in common, told from those that only keep them company.
 
-Works on the tables of `scan`. The likeliest value is taken first; the rows that carry it are put aside, and what still stands out
+Works on the tables of `sweep`. The likeliest value is taken first; the rows that carry it are put aside, and what still stands out
 among the rest is the next. A value that no longer does was a shadow of one before it (the URL of a bad host). Within a
 value's rows a second one is looked for, and when singles leave much unexplained, all pairs of fields are.
 """
@@ -17,14 +17,14 @@ import numpy as np
 from harness.triage.columns import Field
 from harness.triage.finding import Cause, Condition, FieldReport, Standout
 from harness.triage.lift import Contrast, Floats, Ints, adjust, log_tail, testable
-from harness.triage.scan import Scanned
+from harness.triage.sweep import Scanned
 
 MOST = 12  # causes that are told apart; beyond that the list is the message
 PAIRS_OF_RATE = 0.2  # of the false discovery rate; single values have the rest
 PAIR_SHARE = 0.1  # of the failures left unexplained, from which pairs are looked at
 PAIR_FIELDS = 16
 PAIR_ROWS = 5  # a pair of values in fewer rows is not looked at
-CANDIDATES = 60  # pairs that are tested, likeliest first
+CANDIDATES = 30  # pairs that are tested, likeliest first
 SCREEN = 6_000  # kept rows that choose pairs; where there are more, the others test them
 # Of values that the very same rows have, the one of the field that comes first here is named.
 RANKS = ("link_host", "redirect_host", "link", "image_host", "image", "attachment", "version", "template", "subject", "offer")
@@ -300,21 +300,18 @@ def _pairs(rest: _Rest, table: Table, rate: float) -> list[Cause]:
     parted = table.all_sent > 2 * SCREEN
     share = max(2, table.all_sent // SCREEN) if parted else 1
     half = f"hash(key, f0, 1) % {share} = 0" if parted else "true"
-    found, looked = _pair_counts(rest, usable, half)
+    found, looked = _pair_counts(rest, usable, half, parted=parted)
     tested = []
     for i, j, a, b in found:
         conditions = (_condition(fields[i], a), _condition(fields[j], b))
-        first, second = where(fields, conditions[:1]), where(fields, conditions[1:])
-        other = f"NOT ({half})" if parted else "true"
-        tails = [_tail(rest.split(second, also=f"{first} AND {other}")), _tail(rest.split(first, also=f"{second} AND {other}"))]
-        tested.append((max(tails), conditions))
+        tested.append((_needed(rest, *(where(fields, [c]) for c in conditions), f"NOT ({half})" if parted else "true"), conditions))
     logs = np.array([t for t, _ in tested])
     corrected = adjust(logs, len(tested) if parted else looked)
     hits = sorted((float(logs[n]), n) for n in range(len(tested)) if corrected[n] <= rate)
     out: list[Cause] = []
     for log, n in hits[:MOST]:
         conditions = tested[n][1]
-        if out and _tail(rest.split(where(fields, conditions))) > np.log(rate / max(1, len(tested))):
+        if out and _tail(*rest.split(where(fields, conditions))) > np.log(rate / len(tested)):
             continue  # a shadow of a pair before it
         top = Standout(conditions[0], Contrast(0, 0, 0, 0), float(np.exp(log)), float(corrected[n]))
         out.append(_cause(rest, {}, conditions, top, ()))
@@ -322,12 +319,21 @@ def _pairs(rest: _Rest, table: Table, rate: float) -> list[Cause]:
     return out
 
 
-def _tail(split: tuple[int, int, int, int]) -> float:
-    n, k, others, others_k = split
+def _needed(rest: _Rest, first: str, second: str, also: str) -> float:
+    """Return the log p of "both are needed": within either value's rows the other one must matter, so the larger of two."""
+    row = rest.scanned.session.execute(
+        f"SELECT {', '.join(f'coalesce(sum(n) FILTER ({w}), 0)' for w in (f'a AND b', 'a AND b AND failed', 'a AND NOT b', 'a AND NOT b AND failed', 'b AND NOT a', 'b AND NOT a AND failed'))} "  # noqa: S608
+        f"FROM (SELECT n, failed, {first} AS a, {second} AS b FROM kept WHERE {rest.sql} AND {also}) WHERE a OR b"
+    ).fetchone()
+    n, k, only_a, fails_a, only_b, fails_b = (int(v) for v in row)
+    return max(_tail(n, k, only_a, fails_a), _tail(n, k, only_b, fails_b))
+
+
+def _tail(n: int, k: int, others: int, others_k: int) -> float:
     return float(log_tail(_ints([k]), _ints([n]), k + others_k, n + others)[0]) if n else 0.0
 
 
-def _pair_counts(rest: _Rest, usable: Sequence[int], half: str) -> tuple[list[tuple[int, int, str, str]], int]:
+def _pair_counts(rest: _Rest, usable: Sequence[int], half: str, *, parted: bool) -> tuple[list[tuple[int, int, str, str]], int]:
     """Count the pairs of values; return those worth a test, and how many were looked at."""
     con = rest.scanned.session
     pairs = list(combinations(usable, 2))
@@ -346,7 +352,8 @@ def _pair_counts(rest: _Rest, usable: Sequence[int], half: str) -> tuple[list[tu
     if not rows:
         return [], looked
     logs = log_tail(_ints([r[-1] for r in rows]), _ints([r[-2] for r in rows]), int(totals[1]), int(totals[0]))
-    order = [int(n) for n in np.argsort(logs, kind="stable") if logs[n] < np.log(0.01)][:CANDIDATES]
+    limit = np.log(1 / looked if parted else 0.01)  # a choice on part of the rows need let through one by chance
+    order = [int(n) for n in np.argsort(logs, kind="stable") if logs[n] < limit][:CANDIDATES]
     column = {f: n + 1 for n, f in enumerate(usable)}
     out = []
     for n in order:

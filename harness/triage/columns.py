@@ -215,7 +215,7 @@ def _fields(role: str | None, column: str, sample: Sample) -> list[Field]:
     long = any(len(value) > LONG for value in filled)
     name = role or f"merge:{column}"
     if role in ("envelope_sender", "from", "reply_to"):
-        return [Field(role, Form.DOMAIN, column)]
+        return [Field(role, Form.DOMAIN if any("@" in value for value in filled) else Form.PLAIN, column)]
     if role == "redirect":
         form = Form.HOSTS if several else Form.HOST if has_urls else Form.PLAIN
         return [Field("redirect_host", form, column)]

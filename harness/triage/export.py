@@ -22,6 +22,7 @@ from harness.triage.columns import Sample
 
 HEAD = 262_144  # bytes that the first look reads
 ROWS = 2_000  # rows of the sample
+LINE, LONG_LINE = 2_000_000, 8_000_000  # bytes of the longest line; the reader's buffers are sixteen times that
 FORMATS = {
     ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".tab": "csv", ".psv": "csv",
     ".jsonl": "json", ".ndjson": "json", ".json": "json", ".log": "json", ".parquet": "parquet", ".pq": "parquet",
@@ -107,12 +108,13 @@ def _csv(path: Path, head: bytes, share: float) -> Table:
     columns = _unique(header)
     rows = [row for row, _ in zip(_quietly(reader), range(ROWS), strict=False) if len(row) == len(columns)]
     kinds = ", ".join(f"{quote(column)}: 'VARCHAR'" for column in columns)
+    per_row = max(1.0, len(text) / max(1, text.count("\n")))
+    line = LONG_LINE if per_row > 2_000 else LINE
     sql = (
         f"read_csv({quote(str(path))}, auto_detect=false, header=true, delim={quote(delimiter)}, quote='\"', "
-        f"escape={quote(escape)}, columns={{{kinds}}}, encoding={quote(encoding)}, max_line_size=16777216, "
+        f"escape={quote(escape)}, columns={{{kinds}}}, encoding={quote(encoding)}, max_line_size={line}, "
         f"store_rejects=true)"
     )
-    per_row = max(1.0, len(text) / max(1, text.count("\n")))
     values = {column: [row[i] for row in rows] for i, column in enumerate(columns)}
     lines = max(len(rows), int(share * len(head) / per_row)) if not whole else len(rows)
     return Table(path, "csv", sql, {c: name(c) for c in columns}, Sample(columns, values), lines)

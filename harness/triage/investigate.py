@@ -17,7 +17,7 @@ from harness.triage.columns import TITLES, Field, Layout, check_mapped, lay_out,
 from harness.triage.export import Table, open_export
 from harness.triage.finding import Cause, Condition, Denominator, FieldReport, Profile, Result, Standout
 from harness.triage.lift import Contrast
-from harness.triage.scan import Scanned, Target, classify, gather, session
+from harness.triage.sweep import Scanned, Target, classify, gather, session
 from harness.triage.statement import LETTERS, Plan, fields_of
 from harness.triage.veil import Veil
 

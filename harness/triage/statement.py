@@ -7,6 +7,7 @@ its key is NULL for all other rows, so it costs little.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -50,18 +51,36 @@ def fields_of(layouts: Sequence[Layout]) -> tuple[Field, ...]:
 def scan(plan: Plan, *, reduce: bool, one_in: int) -> str:
     """Write the statement; `reduce` makes one row of all that was said of a message, `one_in` samples the delivered."""
     ids = [f"f{i}" for i in range(len(plan.fields))]
-    cells = ["kind", "CASE WHEN kind <> 'v' THEN coalesce(reply, '') ELSE '' END", "coalesce(key, '')"]
-    cells += [f"coalesce(CAST({i} AS VARCHAR), '')" for i in ids]
-    kept = "concat_ws(chr(31), " + ", ".join(f"replace({cell}, chr(31), ' ')" for cell in cells) + ")"
-    sampled = "true" if one_in == 1 else f"hash(key) % {one_in} = 0" if plan.keyed else f"random() < {1 / one_in}"
     which = " ".join(f"WHEN GROUPING({i}) = 0 THEN {n}" for n, i in enumerate(ids))
     value = ", ".join(f"CAST({i} AS VARCHAR)" for i in ids)
     sets = ", ".join(f"({i})" for i in (*ids, "kept"))
+    if reduce or plan.merge:
+        kept = _kept(plan, "reply", "key", "key", one_in)
+        marked = f"SELECT {', '.join(ids)}, {kept} AS kept FROM ({rows(plan, reduce=reduce)}) AS outcomes"  # noqa: S608
+    else:
+        marked = " UNION ALL ".join(_direct(plan, table, layout, one_in) for table, layout in plan.tables)
     return (
-        f"SELECT CASE {which} ELSE -1 END AS field, coalesce({value}) AS value, kept, count(*) AS n FROM ("  # noqa: S608
-        f"SELECT {', '.join(ids)}, CASE WHEN kind <> 'v' OR {sampled} THEN {kept} END AS kept "
-        f"FROM ({rows(plan, reduce=reduce)}) AS outcomes) AS marked GROUP BY GROUPING SETS ({sets})"
+        f"SELECT CASE {which} ELSE -1 END AS field, coalesce({value}) AS value, kept, count(*) AS n "  # noqa: S608
+        f"FROM ({marked}) AS marked GROUP BY GROUPING SETS ({sets})"
     )
+
+
+def _kept(plan: Plan, reply: str, key: str, sampled_by: str, one_in: int) -> str:
+    """Write the text of a row that is kept, NULL for the others. A CASE works out its branch for the rows that take it only."""
+    cells = ["kind", f"CASE WHEN kind <> 'v' THEN coalesce({reply}, '') ELSE '' END", f"coalesce({key}, '')"]
+    cells += [f"coalesce(CAST(f{i} AS VARCHAR), '')" for i in range(len(plan.fields))]
+    text = "concat_ws(chr(31), " + ", ".join(f"replace({cell}, chr(31), ' ')" for cell in cells) + ")"
+    sampled = "true" if one_in == 1 else f"hash({sampled_by}) % {one_in} = 0" if plan.keyed else f"random() < {1 / one_in}"
+    return f"CASE WHEN kind <> 'v' OR {sampled} THEN {text} END"
+
+
+def _direct(plan: Plan, table: Table, layout: Layout, one_in: int) -> str:
+    """Write the SELECT of one file whose rows need neither joining nor reducing: keys and replies are made for kept rows only."""
+    ids = ", ".join(f"f{i}" for i in range(len(plan.fields)))
+    raw = table.expressions[layout.roles["recipient" if "recipient" in layout.roles else "message_id"][0]] if plan.keyed else "1"
+    kept = _kept(plan, reply_of(table, layout), _key(plan, table, layout), raw, one_in)
+    inner = _outcomes(plan, table, layout, "* EXCLUDE (triage_kind)", last=True)
+    return f"SELECT {ids}, {kept} AS kept FROM ({inner}) AS o"  # noqa: S608
 
 
 def rows(plan: Plan, *, reduce: bool) -> str:
@@ -110,33 +129,43 @@ def folded_key(expressions: Sequence[str]) -> str:
 
 
 def _table(plan: Plan, table: Table, layout: Layout) -> str:
-    """Write the SELECT of one file, in our words; rows that say nothing of a delivery (opens, clicks) stay out."""
+    """Write the SELECT of one file, in our words, for all files to be put together."""
+    listed = ", ".join(f"f{i}" for i in range(len(plan.fields)))
+    joined = _joined(plan, table, layout) if plan.merge else "CAST(NULL AS VARCHAR)"
+    inner = f"{reply_of(table, layout)} AS reply, {_key(plan, table, layout)} AS key, {joined} AS joined"
+    return f"SELECT kind, reply, key, joined, {listed} FROM ({_outcomes(plan, table, layout, inner)}) AS o"  # noqa: S608
+
+
+def _outcomes(plan: Plan, table: Table, layout: Layout, also: str, *, last: bool = False) -> str:
+    """Write the SELECT of kind and fields; rows that say nothing of a delivery (opens, clicks) and other domains stay out."""
     own = {field.name: field for field in layout.fields}
-    picked = ["domain AS f0"]
+    picked = ["triage_domain AS f0"]
     for i, field in enumerate(plan.fields[1:], start=1):
         made = value_of(own[field.name], table) if field.name in own else "CAST(NULL AS VARCHAR)"
         picked.append(f"{made} AS f{i}")
-    keys = [table.expressions[layout.roles[role][0]] for role in ("message_id", "recipient") if role in layout.roles]
-    job = [field for field in layout.fields if field.name == "merge:job" or field.name == "job"]
-    keys += [table.expressions[field.column] for field in job]
-    whole = " || ' ' || ".join(f"coalesce(CAST({k} AS VARCHAR), '')" for k in keys) if len(keys) > 1 else "".join(keys)
-    key = (f"lower({whole})" if whole else "CAST(NULL AS VARCHAR)") if plan.keyed else "CAST(NULL AS VARCHAR)"
-    listed = ", ".join(f"f{i}" for i in range(len(plan.fields)))
-    apple = ", ".join(quote(d) for d in (*APPLE_DOMAINS[:-1], *(d.lower() for d in plan.apple)))
-    at = f"domain IN ({apple})" + (" OR domain = 'custom'" if "mx" in layout.roles else "")
+    apple = ", ".join(quote(d) for d in (*APPLE_DOMAINS[:-1], *(d.lower() for d in plan.apple), "custom"))
+    kind = "CASE WHEN triage_kind = 'p' THEN 'v' ELSE triage_kind END" if last else "triage_kind"
     return (
-        f"SELECT kind, reply, key, joined, {listed} FROM (SELECT {kind_of(plan, table, layout)} AS kind, "  # noqa: S608
-        f"{reply_of(table, layout)} AS reply, {key} AS key, {_joined(plan, table, layout) if plan.merge else 'NULL'} AS joined, "
-        f"{', '.join(picked)} FROM (SELECT *, {domain_of(plan, table, layout)} AS domain FROM {table.sql}) AS t "
-        f"WHERE {at}) AS u WHERE kind IS NOT NULL"
+        f"SELECT {also}, {kind} AS kind, {', '.join(picked)} FROM (SELECT *, "  # noqa: S608
+        f"{domain_of(plan, table, layout)} AS triage_domain, {kind_of(plan, table, layout)} AS triage_kind FROM {table.sql}"
+        f") AS t WHERE triage_domain IN ({apple}) AND triage_kind IS NOT NULL"
     )
+
+
+def _key(plan: Plan, table: Table, layout: Layout) -> str:
+    """Write what names a message: its id, recipient and job, whichever are there."""
+    if not plan.keyed:
+        return "CAST(NULL AS VARCHAR)"
+    keys = [table.expressions[layout.roles[role][0]] for role in ("message_id", "recipient") if role in layout.roles]
+    keys += [table.expressions[field.column] for field in layout.fields if field.name == "job"]
+    return f"lower(concat_ws(' ', {', '.join(f'CAST({k} AS VARCHAR)' for k in keys)}))"
 
 
 def domain_of(plan: Plan, table: Table, layout: Layout) -> str:
     """Write the recipient's domain; `custom` where Apple's hosts took the mail of another domain."""
     if "recipient" in layout.roles:
         address = table.expressions[layout.roles["recipient"][0]]
-        domain = f"lower(rtrim(split_part({address}, '@', -1), '> '))"
+        domain = after_at(address, table.sample.values.get(layout.roles["recipient"][0], ()))
     else:
         domain = f"lower({table.expressions[layout.roles['recipient_domain'][0]]})"
     if "mx" not in layout.roles:
@@ -146,25 +175,36 @@ def domain_of(plan: Plan, table: Table, layout: Layout) -> str:
     return f"CASE WHEN {domain} IN ({known}) THEN {domain} WHEN {mx} LIKE '%.icloud.com%' THEN 'custom' ELSE {domain} END"
 
 
+def after_at(text: str, seen: Sequence[str]) -> str:
+    """Write the domain of an address; the careful way for all rows only if the sample needs it, it costs twice as much."""
+    careful = f"lower(trim(split_part({text}, '@', -1), '> '))"
+    if any(value != value.strip() or value.count("@") > 1 for value in seen):
+        return careful
+    return f"CASE WHEN contains({text}, '>') THEN {careful} ELSE lower(split_part({text}, '@', 2)) END"
+
+
 def kind_of(plan: Plan, table: Table, layout: Layout) -> str:
     """Write what became of a row: v, b, d, s, p, ? (its reply will tell), NULL (no delivery at all)."""
-    theirs = {**words(), **(plan.said or {})}
+    theirs = {**words(), **{word.lower(): kind for word, kind in (plan.said or {}).items()}}
     by_reply = f"CASE WHEN ({reply_of(table, layout)}) IS NULL THEN 'v' ELSE '?' END"
     if "event" not in layout.roles:
         return by_reply
-    event = f"lower(trim({table.expressions[layout.roles['event'][0]]}))"
-    seen = {value.strip().lower() for value in table.sample.values.get(layout.roles["event"][0], ())}
-    # The words of the sample first: a CASE is read from the top, ten million times.
-    ordered = sorted(theirs.items(), key=lambda item: item[0] not in seen)
+    column = layout.roles["event"][0]
+    event = table.expressions[column]
+    seen = Counter(table.sample.values.get(column, ()))
     soft = temporary(layout.product)
-    whens = []
-    for word, kind in ordered:
-        letter = quote(LETTERS[kind])
-        if kind == "bounced" and soft and "severity" in layout.roles:
+
+    def letter(word: str) -> str:
+        if theirs[word] == "bounced" and soft and "severity" in layout.roles:
             severity = table.expressions[layout.roles["severity"][0]]
-            letter = f"CASE WHEN lower({severity}) IN ({', '.join(map(quote, soft))}) THEN 'd' ELSE 'b' END"
-        whens.append(f"WHEN {quote(word)} THEN {letter}")
-    return f"CASE {event} {' '.join(whens)} END"
+            return f"CASE WHEN lower({severity}) IN ({', '.join(map(quote, soft))}) THEN 'd' ELSE 'b' END"
+        return quote(LETTERS[theirs[word]])
+
+    # The spellings of the sample first and as they are: a CASE is read from the top, ten million times.
+    first = " ".join(f"WHEN {quote(word)} THEN {letter(word.strip().lower())}" for word, _ in seen.most_common(20) if word.strip().lower() in theirs)
+    others = " ".join(f"WHEN {quote(word)} THEN {letter(word)}" for word in theirs)
+    every = f"CASE lower(trim({event})) {others} END"
+    return f"CASE {event} {first} ELSE {every} END" if first else every
 
 
 def reply_of(table: Table, layout: Layout) -> str:
@@ -198,7 +238,7 @@ def value_of(field: Field, table: Table) -> str:
         case Form.PLAIN:
             return text
         case Form.DOMAIN:
-            return f"lower(rtrim(split_part({text}, '@', -1), '> '))"
+            return after_at(text, table.sample.values.get(field.column, ()))
         case Form.HOST:
             return f"lower(split_part(split_part(split_part(split_part({text}, '://', 2), '/', 1), '?', 1), ':', 1))"
         case Form.URL:
