@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from harness.bounce.prose import answers_in, without_chatter
+from harness.bounce.dsnfields import Said
+from harness.bounce.plainreport import answers_in, without_chatter
 from harness.bounce.reply import find_code, find_enhanced, fold, read_reply
 from harness.bounce.rule import Rules
-from harness.bounce.status import Said
 from harness.model.answer import Reading
 
 # Readings by number alone, or by words so general that any other words are better.
@@ -150,4 +150,6 @@ def _from_receiver(reading: Reading, words: str) -> bool:
     if reading.code is None:
         return False
     low = words.lower()
-    return not any(phrase in low for phrase in ("connection timed out", "connection refused", "host not found", "message expired"))
+    return not any(
+        phrase in low for phrase in ("connection timed out", "connection refused", "host not found", "message expired")
+    )

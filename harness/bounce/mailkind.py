@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 
-from harness.bounce.parts import Mail, Part
+from harness.bounce.mailparts import Mail, Part
 from harness.model.answer import Kind
 
 STATUS_PARTS = ("message/delivery-status", "message/global-delivery-status")
 
+_REPORT_TYPE = re.compile(r"report-type\s*=\s*\"?([\w-]+)")
+_ANSWERS = re.compile(r"\s*(?:re|aw|fwd?|wg|tr)\s*:", re.IGNORECASE)
 _DAEMON = re.compile(
     r"mailer-daemon|mailer_daemon|mailerdaemon|postmaster|post_master|mail delivery|mail deliver|mail system|mail administrator|delivery subsystem"
     r"|mail-daemon|maildaemon|mdaemon|interscan|content-filter|courier mail server|internet mail|system administrator"
@@ -55,16 +57,17 @@ def empty_path(mail: Mail) -> bool:
 def report_type(mail: Mail) -> str:
     """Return the report type of a multipart/report, "" for other mails (RFC 6522)."""
     content_type = mail.headers.get("content-type", "").lower()
-    found = re.search(r"report-type\s*=\s*\"?([\w-]+)", content_type)
+    found = _REPORT_TYPE.search(content_type) if "report-type" in content_type else None
     return found[1] if found else ""
 
 
 def kind_of_mail(mail: Mail) -> Kind | None:
     """Name a mail that is certainly no bounce; None if it may be one."""
     kinds = {part.kind for part in mail.parts}
-    if "message/feedback-report" in kinds or report_type(mail) == "feedback-report" or _is_complaint(mail):
+    type_ = report_type(mail)
+    if "message/feedback-report" in kinds or type_ == "feedback-report" or _is_complaint(mail):
         return Kind.COMPLAINT
-    if "message/disposition-notification" in kinds or report_type(mail) == "disposition-notification":
+    if "message/disposition-notification" in kinds or type_ == "disposition-notification":
         return Kind.MDN
     if _is_aggregate(mail):
         return Kind.OTHER
@@ -92,7 +95,7 @@ def may_be_report(mail: Mail) -> bool:
     if _AWAY_SUBJECT.search(subject) or mail.headers.get("x-apple-action", "").upper() == "VACATION":
         return False
     daemon, empty = from_daemon(mail), empty_path(mail)
-    if re.match(r"\s*(?:re|aw|fwd?|wg|tr)\s*:", subject, re.IGNORECASE) and not daemon:
+    if _ANSWERS.match(subject) and not daemon:
         return False
     return daemon or (empty and bool(_SUBJECT.search(subject)) and "x-auto-response-suppress" not in mail.headers)
 
@@ -122,7 +125,9 @@ def _is_aggregate(mail: Mail) -> bool:
     if "report domain:" in mail.get("subject").lower():
         return True
     return any(
-        part.kind.startswith("application/") and ("zip" in part.kind or "xml" in part.kind) and _REPORT_FILE.search(part.content_type)
+        part.kind.startswith("application/")
+        and ("zip" in part.kind or "xml" in part.kind)
+        and _REPORT_FILE.search(part.content_type)
         for part in mail.parts
     )
 
@@ -136,6 +141,9 @@ def _is_automatic(mail: Mail) -> bool:
         return True
     if headers.get("x-apple-action", "").upper() == "VACATION":
         return True
-    if any(name in headers for name in ("x-autoreply", "x-autorespond", "x-autoresponder", "x-ms-exchange-inbox-rules-loop")):
+    if any(
+        name in headers
+        for name in ("x-autoreply", "x-autorespond", "x-autoresponder", "x-ms-exchange-inbox-rules-loop")
+    ):
         return True
     return bool(_AWAY_SUBJECT.search(mail.get("subject")))

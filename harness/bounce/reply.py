@@ -24,7 +24,7 @@ _ANNOUNCES = re.compile(
     re.IGNORECASE,
 )
 # A relay that refuses a later command because of an earlier answer quotes that answer.
-_NESTED = re.compile(r"need MAIL command|MAIL FROM error|remote server returned|upstream error", re.IGNORECASE)
+_NESTED = ("need mail command", "mail from error", "remote server returned", "upstream error")
 _NESTED_REPLY = re.compile(r"(?:error:|->|reply:|said:|response:) ?'?([245]\d\d[ -].*)", re.DOTALL | re.IGNORECASE)
 # What a relay puts around the words: it would be read as part of them.
 _FRAME = re.compile(r"\(in reply to [A-Za-z -]{2,30}\)|^host [^ ]{1,300} (?:said: )?|\bhost [^ ]{1,300} said: ")
@@ -58,6 +58,8 @@ def find_enhanced(text: str, code: int | None = None) -> str | None:
 
 def find_tag(text: str, rules: Rules = RULES) -> str | None:
     """Find a provider's bracket tag, a known one first; addresses and hosts in brackets are none."""
+    if "[" not in text:
+        return None
     tags = [tag for tag in _TAG.findall(text) if not _NO_TAG.match(tag)]
     for tag in tags:
         if tag in rules.tags:
@@ -95,7 +97,8 @@ def read_reply(text: str, *, code: int | None = None, enhanced: str | None = Non
 
 def _decisive(text: str) -> str:
     """Return the reply that the words go back to: a quoted inner one, or the text itself."""
-    if _NESTED.search(text):
+    low = text.lower()
+    if any(phrase in low for phrase in _NESTED):
         inner = _NESTED_REPLY.search(text)
         if inner:
             return inner[1]
@@ -103,7 +106,8 @@ def _decisive(text: str) -> str:
 
 
 def _rule(text: str, code: int | None, enhanced: str | None, tag: str | None, rules: Rules) -> Rule | None:
-    text = _FRAME.sub(" ", text)
+    if "host " in text or "(in reply" in text:
+        text = _FRAME.sub(" ", text)
     if code is not None:  # continuation lines repeat the code inside the sentence
         text = text.replace(f"{code}-{enhanced} ", " ").replace(f"{code} {enhanced} ", " ").replace(f"{code}-", " ")
     return rules.first(words_of(text), code, enhanced, tag is not None)

@@ -147,7 +147,9 @@ class _Index:
                         by_word.setdefault(max(whole, key=len), []).append((phrase, rank, bit))
                     else:
                         (open_ended if phrase.isascii() else wide).append((phrase, rank, bit))
-        return cls({word: tuple(found) for word, found in by_word.items()}, tuple(open_ended), tuple(wide), tuple(wordless))
+        return cls(
+            {word: tuple(found) for word, found in by_word.items()}, tuple(open_ended), tuple(wide), tuple(wordless)
+        )
 
     def heard(self, words: str) -> dict[int, int]:
         """Return which lists of which rules have a phrase in these words."""

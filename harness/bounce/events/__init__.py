@@ -41,7 +41,7 @@ def read_events(
     last: Reader | None = PROVIDERS[provider] if provider else None
     for number, event in enumerate(_events(raw)):
         reader = last if last and last.knows(event) else _reader(event)
-        if reader is None or (provider and reader.NAME != provider):
+        if reader is None or (provider and provider != reader.NAME):
             if provider:  # it was said whose these are: what it doesn't know is another kind of event
                 answers.append(other(provider, "", rules))
                 continue

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from harness.bounce.dsnfields import untyped
 from harness.bounce.reply import fold, read_reply
 from harness.bounce.rule import Rules
-from harness.bounce.status import untyped
 from harness.model.answer import Answer, Kind, Level, Reading, Source
 
 Event = Mapping[str, Any]
@@ -25,7 +25,12 @@ _VERP = re.compile(r"[^@\s]*\+([^@\s+]{1,200})@")
 _FRACTION = re.compile(r"\.(\d{1,9})\d*")
 _ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
 _SUCCESS = re.compile(r"(?:sent|ok|no error\.?|success(?:ful(?:ly)?)?|delivered)?[\s.]*(?:\((.*)\))?", re.IGNORECASE)
-_NO_CAUSE = {Kind.DELIVERED: "accepted", Kind.COMPLAINT: "complaint", Kind.EXPIRED: "expired", Kind.DEFERRED: "temporary_other"}
+_NO_CAUSE = {
+    Kind.DELIVERED: "accepted",
+    Kind.COMPLAINT: "complaint",
+    Kind.EXPIRED: "expired",
+    Kind.DEFERRED: "temporary_other",
+}
 PERMANENT = {Kind.BOUNCE: True, Kind.SUPPRESSED: True, Kind.DEFERRED: False, Kind.EXPIRED: True}
 
 
@@ -66,14 +71,25 @@ class Told:
     settled: bool = False  # the word decides, whatever the reply says (suppressed, expired, complaint, other)
 
 
-_ACTIONS = {Kind.BOUNCE: "failed", Kind.DEFERRED: "delayed", Kind.DELIVERED: "delivered", Kind.EXPIRED: "failed", Kind.SUPPRESSED: "failed"}
+_ACTIONS = {
+    Kind.BOUNCE: "failed",
+    Kind.DEFERRED: "delayed",
+    Kind.DELIVERED: "delivered",
+    Kind.EXPIRED: "failed",
+    Kind.SUPPRESSED: "failed",
+}
 
 
 def make(told: Told, rules: Rules) -> Answer:
     """Turn what an event says into an answer; the reply's code decides between bounce, deferral and delivery."""
     text = untyped(fold(string(told.text)))
     wrapped = _SUCCESS.fullmatch(text)
-    reading = read_reply((wrapped[1] or "") if wrapped and told.kind is Kind.DELIVERED and wrapped[1] else text, code=code_of(told.code), enhanced=enhanced_of(told.enhanced), rules=rules)
+    reading = read_reply(
+        (wrapped[1] or "") if wrapped and told.kind is Kind.DELIVERED and wrapped[1] else text,
+        code=code_of(told.code),
+        enhanced=enhanced_of(told.enhanced),
+        rules=rules,
+    )
     answered = reading.code is not None or reading.enhanced is not None
     kind = told.kind if told.settled or not answered else _by_reply(reading, told.kind)
     if not answered or kind in (Kind.COMPLAINT, Kind.OTHER) or (kind is Kind.DELIVERED and reading.cause == "unknown"):
@@ -89,7 +105,9 @@ def make(told: Told, rules: Rules) -> Answer:
         remote_mta=string(told.mta).split(" ")[0].rstrip(".").lower() or None,
         provider=told.provider,
         provider_word=told.word or None,
-        from_receiver=answered and kind not in (Kind.SUPPRESSED, Kind.COMPLAINT, Kind.OTHER) if text or answered else (False if kind is Kind.SUPPRESSED else None),
+        from_receiver=answered and kind not in (Kind.SUPPRESSED, Kind.COMPLAINT, Kind.OTHER)
+        if text or answered
+        else (False if kind is Kind.SUPPRESSED else None),
         trial=told.trial or token_of(string(told.sender), string(told.message_id)),
         envelope_recipient=string(told.sender) or None,
         envelope_id=string(told.envelope_id) or None,
@@ -113,7 +131,9 @@ def _by_word(reading: Reading, kind: Kind, word: str, rules: Rules) -> Reading:
     if name == reading.cause and name != "unknown":
         return replace(reading, permanent=permanent)
     level = Level.NONE if kind in (Kind.OTHER, Kind.COMPLAINT) else cause.level
-    return replace(reading, cause=name, level=level, evidence=cause.evidence, permanent=permanent, rule=f"event-{kind.value}")
+    return replace(
+        reading, cause=name, level=level, evidence=cause.evidence, permanent=permanent, rule=f"event-{kind.value}"
+    )
 
 
 def string(value: object) -> str:

@@ -23,7 +23,14 @@ _KINDS = {
     "Feedback": Kind.COMPLAINT,
     "Rejection": Kind.SUPPRESSED,
 }
-STEPS = {".": Step.CONTENT, "DATA": Step.DATA, "MAIL": Step.MAIL, "RCPT": Step.RCPT, "EHLO": Step.HELO, "HELO": Step.HELO}
+STEPS = {
+    ".": Step.CONTENT,
+    "DATA": Step.DATA,
+    "MAIL": Step.MAIL,
+    "RCPT": Step.RCPT,
+    "EHLO": Step.HELO,
+    "HELO": Step.HELO,
+}
 
 
 def knows(event: Event) -> bool:

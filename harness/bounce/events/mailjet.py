@@ -17,7 +17,9 @@ _KINDS = {"sent": Kind.DELIVERED, "bounce": Kind.BOUNCE, "blocked": Kind.SUPPRES
 
 def knows(event: Event) -> bool:
     """`mj_campaign_id` or the message's GUID beside `event`."""
-    return "event" in event and any(key in event for key in ("mj_campaign_id", "Message_GUID", "mj_contact_id", "mj_list_id"))
+    return "event" in event and any(
+        key in event for key in ("mj_campaign_id", "Message_GUID", "mj_contact_id", "mj_list_id")
+    )
 
 
 def read(event: Event, rules: Rules) -> Iterable[Answer]:

@@ -44,7 +44,9 @@ def read(event: Event, rules: Rules) -> Iterable[Answer]:
         "/".join(part for part in (record, type_) if part),
         recipient=event.get("Email") or event.get("Recipient"),
         text=event.get("Details") or (event.get("Description") if record == "Bounce" else None),
-        time=time_of(event.get("BouncedAt") or event.get("DeliveredAt") or event.get("ReceivedAt") or event.get("ChangedAt")),
+        time=time_of(
+            event.get("BouncedAt") or event.get("DeliveredAt") or event.get("ReceivedAt") or event.get("ChangedAt")
+        ),
         trial=token_in(event.get("Metadata")),
         queue_id=event.get("MessageID"),
         settled=kind not in (Kind.BOUNCE, Kind.DEFERRED, Kind.DELIVERED),

@@ -28,7 +28,9 @@ _ZONE = re.compile(r"([+-]\d\d)(\d\d)$")
 
 def knows(event: Event) -> bool:
     """The columns that every accounting file has."""
-    return "type" in event and "rcpt" in event and ("dsnStatus" in event or "timeLogged" in event or "dsnAction" in event)
+    return (
+        "type" in event and "rcpt" in event and ("dsnStatus" in event or "timeLogged" in event or "dsnAction" in event)
+    )
 
 
 def read(event: Event, rules: Rules) -> Iterable[Answer]:

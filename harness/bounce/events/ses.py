@@ -32,7 +32,11 @@ def read(event: Event, rules: Rules) -> Iterable[Answer]:
     inner = _unwrap(event)
     mail = table(inner.get("mail"))
     if not mail:
-        return (other(NAME, string(event.get("Type") or event.get("detail-type")), rules, time=time_of(event.get("Timestamp"))),)
+        return (
+            other(
+                NAME, string(event.get("Type") or event.get("detail-type")), rules, time=time_of(event.get("Timestamp"))
+            ),
+        )
     word = string(inner.get("eventType") or inner.get("notificationType"))
     return each(_told(inner, mail, word), rules)
 
@@ -64,7 +68,10 @@ def _told(event: Event, mail: Event, word: str) -> Iterator[Told]:
             kind,
             "/".join(part for part in (word, type_, sub) if part),
             recipient=fields.get("emailAddress") if fields else row,
-            text=fields.get("diagnosticCode") or body.get("smtpResponse") or body.get("reason") or body.get("errorMessage"),
+            text=fields.get("diagnosticCode")
+            or body.get("smtpResponse")
+            or body.get("reason")
+            or body.get("errorMessage"),
             enhanced=None if fields.get("diagnosticCode") else fields.get("status"),
             action=_action(fields),
             time=time_of(body.get("timestamp")) or time_of(mail.get("timestamp")),

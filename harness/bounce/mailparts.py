@@ -104,7 +104,9 @@ def to_text(raw: bytes, content_type: str) -> str:
     try:
         return raw.decode("utf-8")
     except UnicodeError:
-        return raw.decode(charset if charset.startswith(("iso-2022", "euc", "shift", "sjis", "gb")) else "latin-1", "replace")
+        return raw.decode(
+            charset if charset.startswith(("iso-2022", "euc", "shift", "sjis", "gb")) else "latin-1", "replace"
+        )
 
 
 def decode_words(value: str) -> str:

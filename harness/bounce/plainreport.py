@@ -10,14 +10,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from harness.bounce.status import Said
+from harness.bounce.dsnfields import Said
 from harness.bounce.wording import (
     ANSWER,
     CHATTER,
     DELAY,
     FAILURE,
-    FIND_ADDRESS,
     FINAL,
+    FIND_ADDRESS,
     RETURNED_STARTS,
     RETURNED_WHOLE,
     SENTENCES,
