@@ -15,7 +15,7 @@ from harness.campaign.folder import FolderShop
 from harness.campaign.layout import Findings
 from harness.campaign.needs import Nesting
 from harness.campaign.rendering import Persona
-from harness.campaign.wire import Piece, put
+from harness.campaign.wire import Piece, Run, put, trace
 from harness.errors import ConfigError
 from harness.model.campaign import Campaign
 from harness.model.factor import Factor, Stage
@@ -99,6 +99,24 @@ class Expansion:
         Raises:
             ConfigError: a factor is unknown, or stands without one that it needs.
         """
+        envelope, message_id, slots = self._identify(factors, identity)
+        out: list[bytes] = []
+        put(self._pieces[self._known(persona or seed.address)], factors, slots, out)
+        return Message(envelope, identity.recipient, message_id, b"".join(out))
+
+    def trace(
+        self, factors: frozenset[str], seed: Seed, identity: Identity, persona: str | None = None
+    ) -> tuple[Run, ...]:
+        """Return a message's bytes as runs, each with the factors in whose places it stands.
+
+        Joined, the runs are the content of `message`. The runs that don't stand in a factor's places are the same
+        with and without it: that is what makes two variants one change apart.
+        """
+        _, _, slots = self._identify(factors, identity)
+        return tuple(trace(self._pieces[self._known(persona or seed.address)], factors, slots))
+
+    def _identify(self, factors: frozenset[str], identity: Identity) -> tuple[str, str, dict[str, bytes]]:
+        """Check what is asked for; return envelope sender, Message-ID and what the identity fills in."""
         self._check(factors)
         if not _ADDRESS.fullmatch(identity.recipient):
             raise ConfigError(f"{identity.recipient!r} is not one plain address; nothing is sent to it")
@@ -110,9 +128,7 @@ class Expansion:
             "Message-ID": f"<{message_id}>".encode("ascii"),
             "token": identity.token.encode("ascii"),
         }
-        out: list[bytes] = []
-        put(self._pieces[self._known(persona or seed.address)], factors, slots, out)
-        return Message(envelope, identity.recipient, message_id, b"".join(out))
+        return envelope, message_id, slots
 
     def _check(self, factors: frozenset[str]) -> None:
         for name in factors:

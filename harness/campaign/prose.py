@@ -84,15 +84,14 @@ def _addresses(level: Level) -> Iterator[tuple[int, int]]:
 
 
 def _bracketed(text: str, start: int, end: int) -> tuple[int, int]:
-    """Take the brackets around a URL and the space before them along."""
+    """Take the brackets around a URL and the white space before them along."""
     before, after = start, end
     while before > 0 and text[before - 1] in " \t":
         before -= 1
     while after < len(text) and text[after] in " \t":
         after += 1
     if before and after < len(text) and _BRACKETS.get(text[before - 1]) == text[after]:
-        before -= 1
-        while before > 0 and text[before - 1] in " \t":
-            before -= 1
-        return before, after + 1
+        start, end = before - 1, after + 1
+    while start > 0 and text[start - 1].isspace():
+        start -= 1
     return start, end

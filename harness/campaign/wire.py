@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from collections.abc import Iterator
 
 from harness.campaign.place import Branch, Node
 
@@ -72,6 +73,31 @@ def put(pieces: tuple[Piece, ...], factors: frozenset[str], slots: dict[str, byt
                 out.append(piece.texts[(1 if whole else 0) if piece.joint else mask])
         else:
             out.append(slots[piece.name])  # type: ignore[union-attr]
+
+
+Run = tuple[bytes, tuple[str, ...]]
+
+
+def trace(
+    pieces: tuple[Piece, ...], factors: frozenset[str], slots: dict[str, bytes], owners: tuple[str, ...] = ()
+) -> Iterator[Run]:
+    """Write pieces as `put` does, each run of bytes with the factors in whose places it stands."""
+    for piece in pieces:
+        if isinstance(piece, bytes):
+            yield piece, owners
+        elif isinstance(piece, Span):
+            inner = piece.inner if piece.owner in factors else piece.plain
+            yield from trace(inner, factors, slots, (*owners, piece.owner))
+        elif isinstance(piece, Pick):
+            within = (*owners, *piece.owners)
+            if piece.inner and all(owner in factors for owner in piece.owners):
+                yield from trace(piece.inner, factors, slots, within)
+            else:
+                out: list[bytes] = []
+                put((piece,), factors, slots, out)
+                yield b"".join(out), within
+        else:
+            yield slots[piece.name], owners
 
 
 class Body:
