@@ -19,19 +19,21 @@ from harness.search.case import Case, conclude
 from harness.search.choose import Choice, choose
 from harness.search.control import open_with_control
 from harness.search.desk import Desk, Factors, Halt, Step
-from harness.search.isolate import find_by_splitting, isolate
+from harness.search.isolate import PRIOR_RESTORED, find_by_splitting, isolate
 from harness.search.pool import Pool
 from harness.search.prior import weight_of
 from harness.search.proof import HOPELESS, claim, evidence_for, prove
 from harness.search.reproduce import clearance
 from harness.search.space import Bits, Space
 
+WORTH_A_TRY = 0.05  # a set that is sent by itself anyway is sent as the first message of its proof
 WORTH_A_PROOF = 0.3  # the first proof message is a good search message too
 SINGLE_SURE = 0.8
 SURE = 0.97
 DOUBTFUL = 0.5
 COVERED = 0.75
 CLEAN = 0.9
+FORESEEN = 0.02
 MOST_STEPS = 90
 MOST_FAILURES = 3
 
@@ -41,7 +43,7 @@ def adaptive(desk: Desk) -> Step[Finding]:
     case = Case(desk)
     try:
         yield from open_with_control(desk)
-        return (yield from isolate(desk, case, find_by_belief))
+        return (yield from isolate(desk, case, find_by_belief, foresee))
     except Halt as halt:
         return conclude(case, halt)
 
@@ -141,15 +143,30 @@ def find_by_belief(desk: Desk, case: Case, target: Factors, pool: Pool, prior: f
         if share >= WORTH_A_PROOF and names not in refuted:
             wanted = claim(desk, names)
             if evidence_for(desk, wanted.subject) < wanted.need:
-                ok = yield from prove(desk, wanted, pool, partial(_doubtful, hunt, names))
+                doubtful = partial(_doubtful, hunt, names)
+                ok = yield from prove(desk, wanted, pool, doubtful, partial(_expected, hunt, beliefs))
                 if not ok and evidence_for(desk, wanted.subject) < HOPELESS:
                     refuted.add(names)
                 continue
             if share >= SURE:
                 return names
         steps += 1
-        yield from _look(hunt, beliefs)
+        yield from _look(hunt, beliefs, refuted)
     return (yield from find_by_splitting(desk, case, target, pool, prior))
+
+
+def foresee(desk: Desk, case: Case, target: Factors) -> Pool | None:
+    """Return the seeds that refused parts of the target for no known culprit, if that is no chance."""
+    culprits = [frozenset(culprit.factors) for culprit in case.culprits]
+    seeds: dict[str, None] = {}
+    for seen in desk.evidence():
+        shown = desk.shown(seen.ask.factors, seen.ask.seed)
+        if seen.rejected and shown <= target and not any(culprit <= shown for culprit in culprits):
+            seeds[seen.ask.seed] = None
+    pool = Pool(desk, target, [seed for seed in desk.alive() if seed in seeds])
+    if not len(pool) or Hunt(desk, case, target, pool, PRIOR_RESTORED).beliefs().none > FORESEEN:
+        return None
+    return pool
 
 
 def suspect(hunt: Hunt, beliefs: Beliefs) -> tuple[tuple[str, ...], float]:
@@ -173,7 +190,12 @@ def _doubtful(hunt: Hunt, names: tuple[str, ...]) -> bool:
     return beliefs.share(tuple(hunt.place[name] for name in names)) < DOUBTFUL
 
 
-def _look(hunt: Hunt, beliefs: Beliefs) -> Step[None]:
+def _expected(hunt: Hunt, beliefs: Beliefs, factors: Factors) -> float:
+    return beliefs.refusal(hunt.bits(factors))
+
+
+def _look(hunt: Hunt, beliefs: Beliefs, refuted: set[tuple[str, ...]]) -> Step[None]:
+    """Send what tells most; where that is a suspected set by itself, send it as the first message of its proof."""
     desk = hunt.desk
     draw = np.random.default_rng(int.from_bytes(desk.key("draw", len(desk.log))))
     budget = desk.problem.budget
@@ -181,6 +203,18 @@ def _look(hunt: Hunt, beliefs: Beliefs) -> Step[None]:
     if not chosen:
         raise Halt(Halt.BUDGET, "no message would tell more")
     desk.reserve(6 + len(chosen), 3)
+    alone = desk.core(hunt.factors(chosen[0].variant))
+    likely = beliefs.share(tuple(hunt.place[name] for name in alone))
+    if (
+        len(chosen) == 1
+        and likely > WORTH_A_TRY
+        and alone not in refuted
+        and desk.close(alone) == hunt.factors(chosen[0].variant)
+    ):
+        yield from prove(
+            desk, claim(desk, alone), hunt.pool, partial(_doubtful, hunt, alone), partial(_expected, hunt, beliefs)
+        )
+        return
     asks: list[tuple[Ask, float]] = []
     for choice in chosen:
         variant = hunt.factors(choice.variant)

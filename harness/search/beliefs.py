@@ -74,6 +74,17 @@ class Beliefs:
         weights: Floats = each.prod(axis=0) * GRID_PRIOR * space.soft_prior[:, None]
         return weights
 
+    def refusal(self, variant: Bits) -> float:
+        """Return how likely a message is refused."""
+        shown = self.space.shown_by(variant[None])[0]
+        chances = np.where(shown[:, None], SHOWN, UNSHOWN)
+        soft = self.space.soft_shown_by(variant[None])[0][:, None]
+        return float(
+            (self.joint * chances).sum()
+            + (self.soft_joint * (soft * SHOWN + (1 - soft) * UNSHOWN)).sum()
+            + self.none_joint @ UNSHOWN
+        )
+
     def covered(self, variant: Bits) -> float:
         """Return how likely a refused variant holds the trigger, if there is one."""
         shown = self.space.shown_by(variant[None])[0]

@@ -64,6 +64,7 @@ class Desk:
         self.sends = self.refusals = 0
         self.blocked = 0.02  # how likely it is that the sender itself is refused now
         self.belief = Belief()
+        self.stray: set[int] = set()  # positions of refusals that a search found to have no cause in the message
         self._strikes: Counter[str] = Counter()
         self._went: set[tuple[Factors, str]] = set()
         self._blocks = 0

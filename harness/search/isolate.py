@@ -21,6 +21,8 @@ from harness.search.scope import settle_scope, told_scope
 
 Find = Callable[[Desk, Case, Factors, Pool, float], Step[tuple[str, ...] | None]]
 
+Foresee = Callable[[Desk, Case, Factors], Pool | None]
+
 PRIOR_CLEAN = 0.25  # that production passes, before anything was seen
 PRIOR_RESTORED = 0.8  # that production without the culprits passes
 FAILURES = 3  # searches without a proof before the run gives up
@@ -28,22 +30,30 @@ MOST_CULPRITS = 12
 MOST_RETURNS = 6  # times that a refusal looked like a stray one after all
 
 
-def isolate(desk: Desk, case: Case, find: Find) -> Step[Finding]:
-    """Go on until production without the culprits is accepted, and conclude."""
+def isolate(desk: Desk, case: Case, find: Find, foresee: Foresee | None = None) -> Step[Finding]:
+    """Go on until production without the culprits is accepted, and conclude.
+
+    `foresee` may say from earlier messages which seeds will refuse the rest too, so that it need not be sent.
+    """
     failures = returns = 0
     while len(case.culprits) < MOST_CULPRITS:
         case.restored = False
         target = case.target()
         prior = PRIOR_RESTORED if case.culprits or failures else PRIOR_CLEAN
         phase = Phase.RESTORE if case.culprits else Phase.REPRODUCE
-        seed = yield from reproduce(desk, target, prior, phase)
-        if seed is None:
+        pool = foresee(desk, case, target) if foresee and case.culprits else None
+        seed = None if pool else (yield from reproduce(desk, target, prior, phase))
+        if pool is None and seed is None:
             case.restored = clearance(desk, target, prior).clean >= SURE
             if not (yield from drop_artefacts(desk, case)):
                 return conclude(case, missing=_unclear(desk, case))
             continue
-        pool = showing(desk, target, seed)
+        if pool is None:
+            assert seed is not None
+            pool = showing(desk, target, seed)
         names = yield from find(desk, case, target, pool, prior)
+        if names == ():
+            acquit(desk, target, pool)
         if not names:
             failures += names is None
             returns += 1
@@ -52,6 +62,15 @@ def isolate(desk: Desk, case: Case, find: Find) -> Step[Finding]:
             continue
         yield from accuse(desk, case, names, pool)
     return conclude(case)
+
+
+def acquit(desk: Desk, target: Factors, pool: Pool) -> None:
+    """Note that the refusals that began a search have no cause in the message after all."""
+    desk.stray |= {
+        place
+        for place, seen in enumerate(desk.log)
+        if seen.rejected and seen.ask.factors == target and seen.ask.seed in pool
+    }
 
 
 def showing(desk: Desk, target: Factors, seed: str) -> Pool:

@@ -53,7 +53,7 @@ def _climb(desk: Desk, case: Case, factor: Factor, parent: Factors, rung: Factor
             continue
         pool = Pool(desk, rung, [ask.seed])
         wanted = Claim((factor.id,), rung, ((factor.id, parent),))
-        if not (yield from prove(desk, wanted, pool, lambda: evidence_for(desk, (factor.id,)) < WEAK)):
+        if not (yield from prove(desk, wanted, pool, lambda: 0 < evidence_for(desk, (factor.id,)) < WEAK)):
             continue
         names = yield from _whole(desk, factor.id, rung, pool)
         if names:

@@ -54,31 +54,39 @@ def sends_missing(desk: Desk, wanted: Claim) -> tuple[int, int]:
     return blocks * (1 + ratio * len(wanted.subject)), blocks
 
 
-def prove(desk: Desk, wanted: Claim, pool: Pool, doubtful: Callable[[], bool] = lambda: False) -> Step[bool]:
+def prove(
+    desk: Desk,
+    wanted: Claim,
+    pool: Pool,
+    doubtful: Callable[[], bool] = lambda: False,
+    expect: Callable[[Factors], float] | None = None,
+) -> Step[bool]:
     """Send blocks until the claim is proved, or is given up: then False.
 
-    `doubtful` is asked between messages whether what is known by now speaks against going on.
+    `doubtful` is asked between messages whether what is known by now speaks against going on; a block left open
+    is finished first when the suspicion comes back. `expect` says how likely a refusal is.
     """
     opened: list[int] = []
     while (value := evidence_for(desk, wanted.subject)) < wanted.need:
-        if value < HOPELESS or len(opened) >= MOST_BLOCKS or (opened and doubtful()):
+        if value < HOPELESS or len(opened) >= MOST_BLOCKS:
             return False
         block, asks = _open_block(desk, wanted) or (yield from _new_block(desk, wanted, pool))
         opened.append(block)
-        yield from _send_block(desk, wanted, asks, doubtful if len(opened) == 1 else lambda: False)
+        expected = [(ask, expect(ask.factors) if expect else _expected(ask)) for ask in asks]
+        yield from _send_block(desk, expected, doubtful)
+        if evidence_for(desk, wanted.subject) < wanted.need and doubtful():
+            return False
     return True
 
 
-def _send_block(desk: Desk, wanted: Claim, asks: list[Ask], doubtful: Callable[[], bool]) -> Step[None]:
+def _send_block(desk: Desk, asks: list[tuple[Ask, float]], doubtful: Callable[[], bool]) -> Step[None]:
     if desk.problem.budget.batch > 1:
-        yield from desk.ask_all([(ask, _expected(ask)) for ask in asks])
+        yield from desk.ask_all(asks)
         return
-    for ask in asks:
-        seen = yield from desk.ask(ask, _expected(ask))
-        if seen is None:
-            return  # looked at again: asked anew, or the block is spoilt
-        if ask.arm == "child" and seen.accepted and doubtful():
-            return  # the block stays open; its parents follow if the suspicion comes back
+    for ask, expect in asks:
+        seen = yield from desk.ask(ask, expect)
+        if seen is None or doubtful():
+            return  # looked at again: asked anew, left open, or the block is spoilt
 
 
 def _expected(ask: Ask) -> float:

@@ -34,8 +34,8 @@ class Clearance:
 def clearance(desk: Desk, target: Factors, prior: float) -> Clearance:
     """Weigh all counted messages of the target."""
     counts: dict[str, list[int]] = {seed: [0, 0] for seed in desk.seeds}
-    for seen in desk.evidence():
-        if seen.ask.values_of is not None:
+    for place, seen in enumerate(desk.log):
+        if not seen.counted or place in desk.void or place in desk.stray or seen.ask.values_of is not None:
             continue
         # What a seed accepted, it accepts with less in it too.
         if seen.ask.factors == target or (seen.accepted and desk.shown(target, seen.ask.seed) <= seen.ask.factors):

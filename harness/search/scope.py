@@ -21,7 +21,7 @@ PARTS = (0.15, 0.35, 0.55, 0.75)
 PART_MEAN = 0.45
 AFFECTED = 0.55  # chance from which a new seed is worth a block of the proof
 PRICE = 0.25  # of the refusal price: a probe's refusal is evidence too
-SURE = 0.95
+SURE = 0.9
 MOST_PROBES = 12
 
 
