@@ -7,6 +7,9 @@ import pytest
 
 from harness.edge.ledger import Ledger
 from tests.integration.collecting.dovecot import Dovecot, dovecot, missing
+from tests.mailstack.fixture import stack
+
+__all__ = ["ledger", "server", "stack"]
 
 
 @pytest.fixture(scope="module")
