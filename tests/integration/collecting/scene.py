@@ -9,12 +9,13 @@ from harness.edge.ledger import Ledger
 from harness.model.record import RunRecord, TrialRecord
 from harness.model.reply import Reply, Step
 from harness.model.seed import Seed, Segment
-from harness.model.trial import Ask, Phase
+from harness.model.trial import Ask, Phase, State
 from harness.model.variant import Message, variant_id
 from harness.run.token import make_token
 from tests.builders import factors, run_record
 
 LINK = "link:https://go.partner.example/a"
+QUEUED = Reply(250, "2.0.0 Ok: queued", Step.CONTENT)
 CONTENT = (
     b"From: Shop <news@shop.example>\r\nTo: %s\r\nSubject: Forty off\r\nDate: Fri, 20 Nov 2026 12:00:00 +0000\r\n"
     b"Message-ID: <%s@mail.shop.example>\r\nMIME-Version: 1.0\r\nContent-Type: text/plain\r\n\r\n"
@@ -36,9 +37,16 @@ def a_run(ledger: Ledger, run_id: str = "r7q2", seeds: tuple[Seed, ...] | None =
     return run
 
 
-def sent(ledger: Ledger, run: RunRecord, seed: int = 0, held: frozenset[str] = frozenset({LINK}),
-         queue_id: str | None = None, ask: Ask | None = None) -> TrialRecord:  # fmt: skip
-    """Plan, send and record one trial that the relay took for later."""
+def sent(
+    ledger: Ledger,
+    run: RunRecord,
+    seed: int = 0,
+    held: frozenset[str] = frozenset({LINK}),
+    queue_id: str | None = None,
+    ask: Ask | None = None,
+    reply: Reply | None = QUEUED,
+) -> TrialRecord:
+    """Plan, send and record one trial; the relay took it for later, or the connection was lost (no reply)."""
     address = run.segment.seeds[seed].address
     token = make_token(ledger.signing_key(), run.id, ledger.next_number(run.id))
     content = CONTENT % (address.encode(), token.encode())
@@ -47,8 +55,10 @@ def sent(ledger: Ledger, run: RunRecord, seed: int = 0, held: frozenset[str] = f
     ledger.plan(run.id, ask, variant_id(held, frozenset({LINK})), message, token, "icloud.com", now())
     ledger.begin(token, now())
     ledger.content(token, now())
-    reply = Reply(250, f"2.0.0 Ok: queued as {queue_id or 'Q' + token[-8:]}", Step.CONTENT)
-    ledger.record(token, reply, queue_id, "", now())
+    if reply is None:
+        ledger.fail(token, State.UNKNOWN, "the connection was lost", "", now())
+    else:
+        ledger.record(token, reply, queue_id, "", now())
     return next(trial for trial in ledger.facts(run.id).trials if trial.token == token)
 
 
