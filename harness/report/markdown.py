@@ -59,7 +59,7 @@ def _cell(text: str) -> str:
 def _variant(told: Told, place: int) -> tuple[str, ...]:
     variant = told.tallies.variants[place]
     counts = variant.tally
-    change = told.change_in_words(variant.change) if variant.change else "the neutral note"
+    change = told.in_words(variant)
     numbers = (counts.sent, counts.passed, counts.rejected, counts.censored)
     return (variant.stage, variant.id, change, *map(str, numbers), tags_line(counts.tags))
 

@@ -17,7 +17,7 @@ from harness.report.clean import clean, clean_keeping_spaces
 from harness.report.detail import cell, distinct_replies, health, ruled_out
 from harness.report.glossary import GLOSSARY, TITLES
 from harness.report.letter import TO, letter
-from harness.report.rungs import in_words, removals, shown_rungs
+from harness.report.rungs import removals, shown_rungs
 from harness.report.screen import domain_row, share, tags_line, totals_line
 from harness.report.timeline import timeline
 from harness.report.told import Difference, Told, acceptance
@@ -25,6 +25,7 @@ from harness.report.typeset import typeset
 
 LETTER_FOR = {VerdictKind.TRIGGER: "esp", VerdictKind.SENDER: "esp", VerdictKind.RECIPIENT: "esp"}
 DIFF_LINES = 60
+RAW = "raw bytes"  # parts of a difference that are folded away: engineers open them
 FINDING_COLUMNS = ("severity", "id", "what", "where", "advice")
 
 
@@ -143,7 +144,7 @@ def _variant(told: Told, variant: VariantTally) -> dict[str, Any]:
     return {
         "id": variant.id,
         "stage": variant.stage,
-        "change": clean(in_words(told, variant), 300),
+        "change": clean(told.in_words(variant), 300),
         "counts": variant.tally,
         "tags": tags_line(variant.tally.tags),
     }
@@ -153,7 +154,7 @@ def _heat(told: Told) -> list[dict[str, Any]]:
     domains = [one.domain for one in told.tallies.domains]
     return [
         {
-            "change": clean(in_words(told, variant), 160),
+            "change": clean(told.in_words(variant), 160),
             "cells": [cell(variant.domains.get(domain)) for domain in domains],
         }
         for variant in told.tallies.variants
@@ -162,12 +163,12 @@ def _heat(told: Told) -> list[dict[str, Any]]:
 
 def _difference(difference: Difference) -> dict[str, Any]:
     to = f", as sent to {clean(difference.seed, 120)}" if difference.seed else ""
+    shown = [{"name": clean(name, 80), "old": _lines(old), "new": _lines(new)} for name, old, new in difference.parts]
     return {
-        "title": f"{clean(difference.parent, 80)} and {clean(difference.child, 80)}{to}",
+        "title": f"{clean(difference.parent, 120)}, and {clean(difference.child, 120)}{to}",
         "proof": clean(difference.proof, 600),
-        "parts": [
-            {"name": clean(name, 80), "old": _lines(old), "new": _lines(new)} for name, old, new in difference.parts
-        ],
+        "parts": [part for part in shown if not str(part["name"]).startswith(RAW)],
+        "raw": [part for part in shown if str(part["name"]).startswith(RAW)],
     }
 
 

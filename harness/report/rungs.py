@@ -15,6 +15,7 @@ from harness.model.trial import Outcome, Phase
 from harness.model.variant import CONTROL, PRODUCTION
 from harness.report.told import Told
 
+BESIDE = frozenset({Phase.RESTORE.value, Phase.CONTEXT.value})  # shown beside the ladder, or in the map alone
 MOST_MARKS = 24  # marks of single messages that one rung shows; above, the counts alone
 MARKS = {
     Outcome.ACCEPTED: "ok",
@@ -41,8 +42,10 @@ class ShownRung:
 
 def shown_rungs(told: Told) -> tuple[ShownRung, ...]:
     """Return the rungs of the ladder's picture from the control upwards; the first failing edge is ringed."""
-    variants = [variant for variant in told.tallies.variants if _on_ladder(told, variant)]
-    ringed = _children(told) or {next((one.id for one in variants if one.tally.rejected), "")}
+    children = _proving(told, "child")
+    proved = children | _proving(told, "parent")
+    variants = [variant for variant in told.tallies.variants if _on_ladder(told, variant, proved)]
+    ringed = children or {next((one.id for one in variants if one.tally.rejected), "")}
     if told.facts.run.strategy != "ladder":
         variants.sort(key=lambda variant: (len(variant.factors), variant.id in ringed))
     return tuple(_shown(told, variant, variant.id in ringed) for variant in variants)
@@ -54,29 +57,20 @@ def removals(told: Told) -> tuple[ShownRung, ...]:
     return tuple(_shown(told, variant, False) for variant in restored)
 
 
-def in_words(told: Told, variant: VariantTally) -> str:
-    """Say what a variant is: its single change from its parent, or what it is as a whole."""
-    if variant.id == CONTROL:
-        return "control: a neutral note from the same sender"
-    if not variant.change:
-        return "production: everything"
-    parent = f" (from {variant.parent})" if variant.parent in (CONTROL, PRODUCTION) else ""
-    return told.change_in_words(variant.change) + parent
-
-
-def _on_ladder(told: Told, variant: VariantTally) -> bool:
+def _on_ladder(told: Told, variant: VariantTally, proved: set[str]) -> bool:
     phases = set(variant.phases)
-    if phases <= {Phase.RESTORE.value, Phase.CONTEXT.value}:
-        return False
     if told.facts.run.strategy == "ladder":
-        return bool(phases - {Phase.RESTORE.value, Phase.CONTEXT.value})
-    return bool(phases & {Phase.CONTROL.value, Phase.REPRODUCE.value, Phase.PROOF.value})
+        return bool(phases - BESIDE)
+    if variant.id in (CONTROL, PRODUCTION) or variant.id in proved:
+        return bool(phases)
+    return not told.verdict.triggers and bool(phases & {Phase.REPRODUCE.value, Phase.PROOF.value})
 
 
-def _children(told: Told) -> set[str]:
-    """Return the variants whose proof carries the verdict's triggers."""
+def _proving(told: Told, arm: str) -> set[str]:
+    """Return the variants that stand in one arm of the proofs that carry the verdict."""
     proved = {tuple(sorted(trigger.factors)) for trigger in told.verdict.triggers}
-    return {trial.variant for trial in told.facts.trials if trial.ask.arm == "child" and trial.ask.subject in proved}
+    trials = told.facts.trials
+    return {one.variant for one in trials if one.ask.arm.startswith(arm) and one.ask.subject in proved}
 
 
 def _shown(told: Told, variant: VariantTally, ringed: bool) -> ShownRung:
@@ -89,7 +83,7 @@ def _shown(told: Told, variant: VariantTally, ringed: bool) -> ShownRung:
     return ShownRung(
         variant.id,
         variant.stage,
-        in_words(told, variant),
+        told.in_words(variant),
         counts,
         tuple(marks) if len(marks) <= MOST_MARKS else (),
         ringed,

@@ -96,12 +96,14 @@ def tags_line(tags: Mapping[str, int]) -> str:
 
 def share(value: float) -> str:
     """Write a share in percent, one decimal below ten."""
+    if 0 < value < 0.0005:
+        return "<0.1 %"
     return f"{value * 100:.0f} %" if value >= 0.0995 or value == 0 else f"{value * 100:.1f} %"
 
 
 def _variant_row(told: Told, variant: VariantTally) -> tuple[str, ...]:
     counts = variant.tally
-    change = told.change_in_words(variant.change) if variant.change else "(the neutral note)"
+    change = told.in_words(variant)
     numbers = (counts.sent, counts.passed, counts.rejected, counts.censored)
     return (variant.stage, variant.id, change, *map(str, numbers), tags_line(counts.tags))
 

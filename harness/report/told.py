@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.model.outcome import Settled, Tallies
+from harness.model.outcome import Settled, Tallies, VariantTally
 from harness.model.record import RunFacts
+from harness.model.variant import CONTROL, PRODUCTION
 from harness.model.verdict import Verdict
 from harness.report.clean import clean
 
@@ -72,13 +73,28 @@ class Told:
         """Return each factor's words, cleaned; the id where it has none."""
         return {factor.id: clean(factor.title or factor.id, 120) for factor in self.facts.run.factors}
 
-    def change_in_words(self, change: str) -> str:
-        """Say a variant's single change in words, `+link:…` as `+ link to …`."""
+    def in_words(self, variant: VariantTally) -> str:
+        """Say what a variant is: its single change from its parent, or what it is as a whole."""
+        if variant.id == CONTROL:
+            return "control: a neutral note from the same sender"
+        if variant.id == PRODUCTION:
+            return "production: everything"
+        steps = {rung.variant for rung in self.facts.run.ladder} if self.facts.run.strategy == "ladder" else ()
+        change = self._change(variant.change)
+        if not change:
+            return f"{len(variant.factors)} of {len(self.facts.run.factors)} changes at once"
+        if variant.id in steps or variant.parent is None:
+            return change
+        return f"{change}, {'from' if change.startswith('-') else 'on'} {variant.parent}"
+
+    def _change(self, change: str) -> str:
+        """Say a change in the factors' words, `+link:…` as `+ link to …`; empty where it only counts factors."""
         titles = self.titles()
         if change[1:] in titles:
             return f"{change[0]} {titles[change[1:]]}"
-        said = [f"{part[0]} {titles.get(part[1:], part[1:])}" for part in change.split(" ") if part[1:] in titles]
-        return ", ".join(said) if said and len(said) == len(change.split(" ")) else clean(change, 200)
+        parts = change.split(" ")
+        said = [f"{part[0]} {titles[part[1:]]}" for part in parts if part[1:] in titles]
+        return ", ".join(said) if len(said) == len(parts) else ""
 
 
 def tell(
