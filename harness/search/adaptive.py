@@ -22,7 +22,7 @@ from harness.search.desk import Desk, Factors, Halt, Step
 from harness.search.isolate import PRIOR_RESTORED, find_by_splitting, isolate
 from harness.search.pool import Pool
 from harness.search.prior import weight_of
-from harness.search.proof import HOPELESS, claim, evidence_for, prove
+from harness.search.proof import claim, evidence_for, prove
 from harness.search.reproduce import clearance
 from harness.search.space import Bits, Space
 
@@ -88,12 +88,11 @@ class Hunt:
     def evidence(self) -> Evidence:
         """Collect the messages that tell of this target: to these seeds, and not refused for a known culprit."""
         rows, refused = [], []
-        culprits = [frozenset(culprit.factors) for culprit in self.case.culprits]
         for seen in self.desk.evidence():
             if seen.ask.seed not in self.pool or seen.ask.values_of is not None:
                 continue
             shown = self.desk.shown(seen.ask.factors, seen.ask.seed)
-            if seen.rejected and any(culprit <= shown for culprit in culprits):
+            if seen.rejected and self.case.explains(shown):
                 continue
             rows.append(self.bits(shown))
             refused.append(seen.rejected)
@@ -145,8 +144,8 @@ def find_by_belief(desk: Desk, case: Case, target: Factors, pool: Pool, prior: f
             if evidence_for(desk, wanted.subject) < wanted.need:
                 doubtful = partial(_doubtful, hunt, names)
                 ok = yield from prove(desk, wanted, pool, doubtful, partial(_expected, hunt, beliefs))
-                if not ok and evidence_for(desk, wanted.subject) < HOPELESS:
-                    refuted.add(names)
+                if not ok and not doubtful():
+                    refuted.add(names)  # all blocks that a proof may take did not do
                 continue
             if share >= SURE:
                 return names
@@ -157,11 +156,10 @@ def find_by_belief(desk: Desk, case: Case, target: Factors, pool: Pool, prior: f
 
 def foresee(desk: Desk, case: Case, target: Factors) -> Pool | None:
     """Return the seeds that refused parts of the target for no known culprit, if that is no chance."""
-    culprits = [frozenset(culprit.factors) for culprit in case.culprits]
     seeds: dict[str, None] = {}
     for seen in desk.evidence():
         shown = desk.shown(seen.ask.factors, seen.ask.seed)
-        if seen.rejected and shown <= target and not any(culprit <= shown for culprit in culprits):
+        if seen.rejected and shown <= target and not case.explains(shown):
             seeds[seen.ask.seed] = None
     pool = Pool(desk, target, [seed for seed in desk.alive() if seed in seeds])
     if not len(pool) or Hunt(desk, case, target, pool, PRIOR_RESTORED).beliefs().none > FORESEEN:

@@ -50,6 +50,11 @@ class Case:
         """Return production without the fix."""
         return self.desk.without(self.desk.everything, self.fix if fix is None else fix)
 
+    def explains(self, shown: Factors) -> bool:
+        """Tell whether a refusal of a message that shows these factors has a known cause."""
+        sets = [culprit.factors for culprit in self.culprits] + self.artefacts
+        return any(frozenset(names) <= shown for names in sets)
+
     def others(self, names: tuple[str, ...]) -> list[tuple[str, ...]]:
         """Return the other culprits' sets."""
         return [culprit.factors for culprit in self.culprits if culprit.factors != names]

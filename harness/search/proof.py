@@ -58,7 +58,7 @@ def prove(
     desk: Desk,
     wanted: Claim,
     pool: Pool,
-    doubtful: Callable[[], bool] = lambda: False,
+    doubtful: Callable[[], bool] | None = None,
     expect: Callable[[Factors], float] | None = None,
 ) -> Step[bool]:
     """Send blocks until the claim is proved, or is given up: then False.
@@ -66,9 +66,10 @@ def prove(
     `doubtful` is asked between messages whether what is known by now speaks against going on; a block left open
     is finished first when the suspicion comes back. `expect` says how likely a refusal is.
     """
+    doubtful = doubtful or (lambda: evidence_for(desk, wanted.subject) < HOPELESS)
     opened: list[int] = []
-    while (value := evidence_for(desk, wanted.subject)) < wanted.need:
-        if value < HOPELESS or len(opened) >= MOST_BLOCKS:
+    while evidence_for(desk, wanted.subject) < wanted.need:
+        if len(opened) >= MOST_BLOCKS:
             return False
         block, asks = _open_block(desk, wanted) or (yield from _new_block(desk, wanted, pool))
         opened.append(block)
