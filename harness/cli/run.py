@@ -69,7 +69,7 @@ def run(
     from datetime import UTC, datetime
 
     from harness.errors import ConfigError
-    from harness.run.prepare import Wishes, prepare
+    from harness.run.prepare import Wishes, check_ready, prepare
 
     if strategy not in STRATEGIES:
         raise ConfigError(f"--strategy {strategy}: there are {', '.join(STRATEGIES)}")
@@ -94,6 +94,7 @@ def run(
         profiles=profiles,
     )
     prepared = prepare(place, campaign, segment, relay, wishes, datetime.now(UTC))
+    check_ready(place, prepared.relay)
     for text in prepared.expansion.notes:
         note(f"note: {text}")
     if prepared.relay.kind != "sandbox":
@@ -142,12 +143,13 @@ def _begin(place: Workspace, prepared: Prepared, *, max_wait: float, as_json: bo
 def _resume(place: Workspace, name: str, *, max_wait: float, as_json: bool) -> int:
     from harness.edge.ledger import Ledger
     from harness.run.pick import pick_run
-    from harness.run.prepare import Prepared, check_addresses, expand_again
+    from harness.run.prepare import Prepared, check_addresses, check_ready, expand_again
 
     with Ledger.open(place.ledger_path, create=False) as ledger:
         record = pick_run(ledger, name)
         campaign, expansion = expand_again(place, record)
         relay = _same_relay(place, record)
+        check_ready(place, relay)
         check_addresses(campaign, record.segment, relay)
         prepared = Prepared(record, campaign, record.segment, relay, expansion)
         return _drive(place, ledger, prepared, max_wait=max_wait, as_json=as_json)

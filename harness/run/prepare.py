@@ -11,6 +11,7 @@ from datetime import datetime
 from harness import __version__
 from harness.campaign.expand import Expansion, expand
 from harness.edge.config import Workspace, digest, is_address
+from harness.edge.policy_file import load_policy
 from harness.errors import ConfigError
 from harness.model.campaign import Campaign, Profile
 from harness.model.problem import Budget
@@ -139,6 +140,16 @@ def check_addresses(campaign: Campaign, segment: Segment, relay: Relay) -> None:
                 f"variants/{campaign.name}/campaign.yaml: {what}: {address} is on a reserved domain, and relay "
                 f"{relay.name!r} is {relay.host}; bounces could not come back. Use a domain of yours"
             )
+
+
+def check_ready(workspace: Workspace, relay: Relay) -> None:
+    """Hold the sandbox's policy, or whatever secret the relay and its bounces need, before a run is written down."""
+    if relay.kind == "sandbox":
+        load_policy(workspace.path(relay.policy), relay.policy)
+        return
+    workspace.unlock(relay)
+    for source in relay.bounces:
+        workspace.unlock_source(relay, source)
 
 
 def check_domains(expansion: Expansion, segment: Segment) -> None:
