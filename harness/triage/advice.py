@@ -9,7 +9,15 @@ from harness.triage.finding import Advice, Cause, Denominator, Result
 from harness.triage.lift import band
 
 RELAY = "privaterelay.appleid.com"
-SENDER_CAUSES = ("reputation", "auth_failure", "dmarc_failure", "sender_rejected", "sending_behaviour", "ip_blocklist", "reverse_dns")
+SENDER_CAUSES = (
+    "reputation",
+    "auth_failure",
+    "dmarc_failure",
+    "sender_rejected",
+    "sending_behaviour",
+    "ip_blocklist",
+    "reverse_dns",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +57,11 @@ def _relay(result: Result) -> str | None:
         return None
     forwarded = _count(relay, ("relay_rejected",))
     others = result.total.failed - relay.failed
-    if relay.failed + forwarded < 5 or (relay.failed and others * 9 > relay.failed) or (not relay.failed and not forwarded):
+    if (
+        relay.failed + forwarded < 5
+        or (relay.failed and others * 9 > relay.failed)
+        or (not relay.failed and not forwarded)
+    ):
         return None
     return f"{relay.failed + forwarded:,} refusals at {RELAY}, {others:,} content refusals at all other Apple domains"
 
@@ -57,7 +69,10 @@ def _relay(result: Result) -> str | None:
 def _by(*fields: str) -> Callable[[Result], str | None]:
     def fits(result: Result) -> str | None:
         for cause in result.causes:
-            if any(c.field in fields or (f"{fields[0]}*" == "merge*" and c.field.startswith("merge:")) for c in cause.conditions):
+            if any(
+                c.field in fields or (f"{fields[0]}*" == "merge*" and c.field.startswith("merge:"))
+                for c in cause.conditions
+            ):
                 return sentence(cause)
         return None
 
@@ -72,7 +87,9 @@ def _scattered(result: Result) -> str | None:
     total = result.total
     if result.causes or not total.failed or total.failed / total.sent > 0.02:
         return None
-    return f"{total.failed:,} of {total.sent:,} ({total.failed / total.sent:.2%}), and no field of the export says which"
+    return (
+        f"{total.failed:,} of {total.sent:,} ({total.failed / total.sent:.2%}), and no field of the export says which"
+    )
 
 
 def _unexplained(result: Result) -> str | None:
@@ -122,7 +139,13 @@ def advise(result: Result) -> tuple[Advice, ...]:
             out.append(Advice(pattern.name, why, pattern.do))
     total = result.total
     if total.sent and total.failed and band(total.failed / total.sent) == "pause":
-        out.append(Advice("above 2 %", f"{total.failed / total.sent:.2%} of Apple mail refused for content", "Pause mail to Apple recipients until a retest passes."))
+        out.append(
+            Advice(
+                "above 2 %",
+                f"{total.failed / total.sent:.2%} of Apple mail refused for content",
+                "Pause mail to Apple recipients until a retest passes.",
+            )
+        )
     return tuple(out)
 
 

@@ -5,6 +5,8 @@ column; a line that can't be read is left out only if it is the last and half-wr
 line and column. Nothing leaves the machine.
 """
 
+# ruff: noqa: S608 (the statements are put together here; names and values from outside are quoted by export.py)
+
 from __future__ import annotations
 
 import csv
@@ -80,7 +82,7 @@ def open_export(path: Path, session: Any) -> Table:
     return _json(path, head, share) if kind == "json" else _csv(path, head, share)
 
 
-def _head(stream: IO[bytes], path: Path) -> bytes:
+def _head(stream: IO[bytes] | gzip.GzipFile, path: Path) -> bytes:
     try:
         return stream.read(HEAD)
     except (OSError, EOFError) as error:
@@ -217,7 +219,9 @@ def _flatten(row: Mapping[str, Any], prefix: str = "", depth: int = 0) -> Iterat
             yield from _flatten(value, inner, depth + 1)
         elif isinstance(value, list) and value and depth < 4:
             first = value[0]
-            yield from _flatten(first, f"{inner}.0", depth + 1) if isinstance(first, dict) else [(f"{inner}.0", _text(first))]
+            yield from (
+                _flatten(first, f"{inner}.0", depth + 1) if isinstance(first, dict) else [(f"{inner}.0", _text(first))]
+            )
         elif not isinstance(value, (dict, list)):
             yield inner, _text(value)
 
@@ -242,7 +246,7 @@ def _parquet(path: Path, session: Any) -> Table:
         count = session.execute("SELECT sum(num_rows) FROM parquet_file_metadata(?)", [str(path)]).fetchone()[0]
         expressions = dict(_parquet_columns(described))
         listed = ", ".join(f"CAST({e} AS VARCHAR)" for e in expressions.values())
-        rows = session.execute(f"SELECT {listed} FROM {sql} LIMIT {ROWS}").fetchall()  # noqa: S608 (quoted names)
+        rows = session.execute(f"SELECT {listed} FROM {sql} LIMIT {ROWS}").fetchall()
     except Exception as error:  # duckdb's errors share no base with ours, and any of them means: not readable
         first = str(error).splitlines()[0]
         raise ConfigError(f"{path}: not a readable Parquet file ({first})") from error

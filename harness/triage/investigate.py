@@ -1,5 +1,7 @@
 """The investigation: files in, findings out. Knows no command line and no page; `read` is how replies are classed."""
 
+# ruff: noqa: S608 (the statements are put together here; names and values from outside are quoted by export.py)
+
 from __future__ import annotations
 
 import re
@@ -12,17 +14,29 @@ from typing import Any
 from harness.errors import ConfigError
 from harness.model.answer import Reading
 from harness.triage.advice import advise
-from harness.triage.causes import find_causes, marginals, report_fields, stand_out
-from harness.triage.columns import TITLES, Field, Layout, check_mapped, lay_out, words
+from harness.triage.causes import find_causes
+from harness.triage.columns import TITLES, Layout, check_mapped, lay_out, words
 from harness.triage.export import Table, open_export
 from harness.triage.finding import Cause, Condition, Denominator, FieldReport, Profile, Result, Standout
-from harness.triage.lift import Contrast
-from harness.triage.sweep import Scanned, Target, classify, gather, session
+from harness.triage.marginal import marginals, report_fields, stand_out
+from harness.triage.rest import where
 from harness.triage.statement import LETTERS, Plan, fields_of
+from harness.triage.sweep import Scanned, Target, classify, gather, session
 from harness.triage.veil import Veil
 
 PROFILES = 12
-WANTED = ("link_host", "redirect_host", "subject", "template", "version", "offer", "sending_ip", "envelope_sender", "attachment", "hour")
+WANTED = (
+    "link_host",
+    "redirect_host",
+    "subject",
+    "template",
+    "version",
+    "offer",
+    "sending_ip",
+    "envelope_sender",
+    "attachment",
+    "hour",
+)
 NOISE = re.compile(r"open|click|unsub|spam.?report|complain|view|subscribe|group", re.IGNORECASE)
 
 
@@ -43,15 +57,18 @@ class Question:
     threads: int | None = None
 
 
-def investigate(question: Question, read: Callable[[str], Reading], veil: Veil, fill: Callable[[Plan, Any, Path], Scanned] = gather) -> Result:
+def investigate(
+    question: Question, read: Callable[[str], Reading], veil: Veil, fill: Callable[[Plan, Any, Path], Scanned] = gather
+) -> Result:
     """Read the export and say what its failed rows have in common; `fill` may be another engine's scan.
 
     Raises:
         ConfigError: a file can't be read, or lacks what triage can't do without.
     """
-    with session(question.memory, question.spill, question.threads) as con, tempfile.TemporaryDirectory(
-        prefix="harness-triage-", dir=question.spill
-    ) as scratch:
+    with (
+        session(question.memory, question.spill, question.threads) as con,
+        tempfile.TemporaryDirectory(prefix="harness-triage-", dir=question.spill) as scratch,
+    ):
         plan = make_plan(question, con)
         scanned = fill(plan, con, Path(scratch))
         classify(scanned, read, question.target)
@@ -84,16 +101,22 @@ def make_plan(question: Question, con: Any) -> Plan:
 def _demand(table: Table, layout: Layout, said: Mapping[str, str]) -> None:
     have = ", ".join(table.sample.columns[:14])
     if not {"recipient", "recipient_domain"} & set(layout.roles):
-        raise ConfigError(f"{table.path}: no column holds the recipient; name it: --map THEIRS=recipient (there are {have})")
+        raise ConfigError(
+            f"{table.path}: no column holds the recipient; name it: --map THEIRS=recipient (there are {have})"
+        )
     if not {"reply", "code", "status", "bounce_category", "event"} & set(layout.roles):
-        raise ConfigError(f"{table.path}: no column says what became of a message; name it: --map THEIRS=event or =reply (there are {have})")
+        raise ConfigError(
+            f"{table.path}: no column says what became of a message; name it: --map THEIRS=event or =reply (there are {have})"
+        )
     if "event" in layout.roles:
         column = layout.roles["event"][0]
         seen = {v.strip().lower() for v in table.sample.values.get(column, ()) if v}
         known = {w.lower() for w in (*words(), *said)}
         if seen and not seen & known and not any(NOISE.search(word) for word in seen):
             some = ", ".join(sorted(seen)[:5])
-            raise ConfigError(f"{table.path}: column {column!r} says {some}; name what they mean: --word {min(seen)}=bounced ({', '.join(LETTERS)})")
+            raise ConfigError(
+                f"{table.path}: column {column!r} says {some}; name what they mean: --word {min(seen)}=bounced ({', '.join(LETTERS)})"
+            )
 
 
 def _merge_key(question: Question, laid: Sequence[tuple[Table, Layout]], merge: tuple[Table, Layout]) -> str:
@@ -129,8 +152,13 @@ def conclude(question: Question, plan: Plan, scanned: Scanned, veil: Veil) -> Re
 def denominators(scanned: Scanned) -> tuple[Denominator, tuple[Denominator, ...]]:
     """Count what became of what was sent, per Apple domain and over all."""
     con = scanned.session
-    sent = {row[0]: int(row[1]) for row in con.execute("SELECT value, sum(n) FROM counts WHERE field = 0 GROUP BY value").fetchall()}
-    found = con.execute("SELECT f0, outcome, cause, tag, failed, sum(n) FROM kept WHERE outcome <> 'v' GROUP BY ALL").fetchall()
+    sent = {
+        row[0]: int(row[1])
+        for row in con.execute("SELECT value, sum(n) FROM counts WHERE field = 0 GROUP BY value").fetchall()
+    }
+    found = con.execute(
+        "SELECT f0, outcome, cause, tag, failed, sum(n) FROM kept WHERE outcome <> 'v' GROUP BY ALL"
+    ).fetchall()
 
     def row(name: str, of: Sequence[tuple[Any, ...]], count: int) -> Denominator:
         by = {letter: sum(int(r[5]) for r in of if r[1] == letter) for letter in "bds"}
@@ -142,16 +170,20 @@ def denominators(scanned: Scanned) -> tuple[Denominator, tuple[Denominator, ...]
         ordered = dict(sorted(reasons.items(), key=lambda item: -item[1]))
         return Denominator(name, count, count - sum(by.values()), by["b"], by["d"], by["s"], failed, ordered)
 
-    domains = tuple(row(d, [r for r in found if r[0] == d], n) for d, n in sorted(sent.items(), key=lambda item: -item[1]))
+    domains = tuple(
+        row(d, [r for r in found if r[0] == d], n) for d, n in sorted(sent.items(), key=lambda item: -item[1])
+    )
     return row("all Apple domains", found, sum(sent.values())), domains
 
 
 def profiles(scanned: Scanned, causes: Sequence[Cause], veil: Veil) -> tuple[Profile, ...]:
     """Pick rows of failed recipients, some for each cause and some that none explains."""
-    from harness.triage.causes import where
-
     con, fields = scanned.session, scanned.fields
-    merged = [(i, f) for i, f in enumerate(fields) if f.name.startswith("merge:") and not f.many and not f.name.endswith(" host")]
+    merged = [
+        (i, f)
+        for i, f in enumerate(fields)
+        if f.name.startswith("merge:") and not f.many and not f.name.endswith(" host")
+    ]
     if not merged:
         return ()
     listed = ", ".join(f"f{i}" for i, _ in merged)
@@ -160,7 +192,7 @@ def profiles(scanned: Scanned, causes: Sequence[Cause], veil: Veil) -> tuple[Pro
     out: list[Profile] = []
     for condition in wheres:
         rows = con.execute(
-            f"SELECT DISTINCT ON ({listed}) key, {listed} FROM kept WHERE failed AND {condition} ORDER BY {listed}, key LIMIT {PROFILES}"  # noqa: S608
+            f"SELECT DISTINCT ON ({listed}) key, {listed} FROM kept WHERE failed AND {condition} ORDER BY {listed}, key LIMIT {PROFILES}"
         ).fetchall()
         for row in rows[: max(2, PROFILES // len(wheres))]:
             address = next((part for part in row[0].split(" ") if "@" in part), row[0])
@@ -190,16 +222,22 @@ def _notes(plan: Plan, scanned: Scanned) -> list[str]:
         if layout.product:
             notes.append(f"{table.path.name}: read as an export of {layout.product}")
     if scanned.one_in > 1:
-        notes.append(f"causes were told apart on all refused rows and one in {scanned.one_in} of the delivered; rates and lifts are over all rows")
+        notes.append(
+            f"causes were told apart on all refused rows and one in {scanned.one_in} of the delivered; rates and lifts are over all rows"
+        )
     if not plan.keyed:
         notes.append("no recipient or message id: rows said twice are counted twice")
     if plan.merge:
         listed = [i for i, field in enumerate(plan.fields) if any(f.name == field.name for f in plan.merge[1].fields)]
         if listed:
             empty = " AND ".join(f"f{i} = ''" for i in listed)
-            lone, every = con.execute(f"SELECT coalesce(sum(n) FILTER ({empty}), 0), coalesce(sum(n), 0) FROM kept").fetchone()  # noqa: S608
+            lone, every = con.execute(
+                f"SELECT coalesce(sum(n) FILTER ({empty}), 0), coalesce(sum(n), 0) FROM kept"
+            ).fetchone()
             if lone:
-                notes.append(f"{plan.merge[0].path.name}: nothing merged was found for {lone} of {every} rows looked at")
+                notes.append(
+                    f"{plan.merge[0].path.name}: nothing merged was found for {lone} of {every} rows looked at"
+                )
     return notes
 
 
@@ -213,7 +251,12 @@ def hide(result: Result, veil: Veil) -> Result:
         return replace(s, condition=condition(s.condition))
 
     def cause(c: Cause) -> Cause:
-        return replace(c, conditions=tuple(map(condition, c.conditions)), same=tuple(map(condition, c.same)), shadows=tuple(map(condition, c.shadows)))
+        return replace(
+            c,
+            conditions=tuple(map(condition, c.conditions)),
+            same=tuple(map(condition, c.same)),
+            shadows=tuple(map(condition, c.shadows)),
+        )
 
     def field(f: FieldReport) -> FieldReport:
         return replace(f, best=standout(f.best) if f.best else None)
@@ -226,5 +269,3 @@ def hide(result: Result, veil: Veil) -> Result:
         advice=tuple(replace(a, why=veil.text(a.why)) for a in result.advice),
         profiles=tuple(Profile(p.name, {k: veil.text(v) for k, v in p.merge.items()}) for p in result.profiles),
     )
-
-

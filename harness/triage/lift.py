@@ -47,7 +47,9 @@ def log_tail(failed: Ints, sent: Ints, all_failed: int, all_sent: int) -> Floats
 
 def _log_pmf(k: Floats, n: Floats, good: float, total: float) -> Floats:
     def choose(a: Floats | float, b: Floats | float) -> Floats:
-        return np.asarray(special.gammaln(np.add(a, 1)) - special.gammaln(np.add(b, 1)) - special.gammaln(np.subtract(a, b) + 1))
+        return np.asarray(
+            special.gammaln(np.add(a, 1)) - special.gammaln(np.add(b, 1)) - special.gammaln(np.subtract(a, b) + 1)
+        )
 
     return np.asarray(choose(good, k) + choose(total - good, n - k) - choose(total, n))
 

@@ -40,7 +40,9 @@ def mend(plan: Plan, broken: Broken, scratch: Path, *, final: bool) -> tuple[Pla
         encoding = [e for e in errors if e[2] == "INVALID ENCODING"]
         if encoding or any(line == 0 for line, *_ in errors):
             if final:
-                raise ConfigError(f"{table.path}: {errors[0][2]}; expected text in UTF-8, UTF-16 or Windows-1252 with one row a line")
+                raise ConfigError(
+                    f"{table.path}: {errors[0][2]}; expected text in UTF-8, UTF-16 or Windows-1252 with one row a line"
+                )
             copies[str(table.path)] = _copy(table, scratch / f"{len(copies)}{table.path.suffix}")
             continue
         if not errors:
@@ -82,7 +84,9 @@ def _copy(table: Table, target: Path) -> tuple[Table, str]:
                 first, count = first or number, count + 1
             if table.format == "json" and not _is_object(line):
                 if number < last:
-                    raise ConfigError(f"{table.path}:{number}: not JSON; expected one object a line: mend or remove the line")
+                    raise ConfigError(
+                        f"{table.path}:{number}: not JSON; expected one object a line: mend or remove the line"
+                    )
                 half = number if line.strip() else half
                 continue
             out.write(line[:-2] + b"\n" if line.endswith(b"\r\n") else line)

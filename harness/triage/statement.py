@@ -5,6 +5,8 @@ one pass. One more set keeps each row that was not delivered, and a sample of th
 its key is NULL for all other rows, so it costs little.
 """
 
+# ruff: noqa: S608 (the statements are put together here; names and values from outside are quoted by export.py)
+
 from __future__ import annotations
 
 from collections import Counter
@@ -13,7 +15,7 @@ from dataclasses import dataclass
 
 from harness.model.seed import APPLE_DOMAINS
 from harness.triage.columns import Field, Form, Layout, temporary, words
-from harness.triage.export import Table, name, quote
+from harness.triage.export import Table, quote
 
 CUT = "\x1f"  # between the cells of a kept row
 LETTERS = {"delivered": "v", "bounced": "b", "deferred": "d", "suppressed": "s", "sent": "p"}
@@ -56,11 +58,11 @@ def scan(plan: Plan, *, reduce: bool, one_in: int) -> str:
     sets = ", ".join(f"({i})" for i in (*ids, "kept"))
     if reduce or plan.merge:
         kept = _kept(plan, "reply", "key", "key", one_in)
-        marked = f"SELECT {', '.join(ids)}, {kept} AS kept FROM ({rows(plan, reduce=reduce)}) AS outcomes"  # noqa: S608
+        marked = f"SELECT {', '.join(ids)}, {kept} AS kept FROM ({rows(plan, reduce=reduce)}) AS outcomes"
     else:
         marked = " UNION ALL ".join(_direct(plan, table, layout, one_in) for table, layout in plan.tables)
     return (
-        f"SELECT CASE {which} ELSE -1 END AS field, coalesce({value}) AS value, kept, count(*) AS n "  # noqa: S608
+        f"SELECT CASE {which} ELSE -1 END AS field, coalesce({value}) AS value, kept, count(*) AS n "
         f"FROM ({marked}) AS marked GROUP BY GROUPING SETS ({sets})"
     )
 
@@ -70,17 +72,23 @@ def _kept(plan: Plan, reply: str, key: str, sampled_by: str, one_in: int) -> str
     cells = ["kind", f"CASE WHEN kind <> 'v' THEN coalesce({reply}, '') ELSE '' END", f"coalesce({key}, '')"]
     cells += [f"coalesce(CAST(f{i} AS VARCHAR), '')" for i in range(len(plan.fields))]
     text = "concat_ws(chr(31), " + ", ".join(f"replace({cell}, chr(31), ' ')" for cell in cells) + ")"
-    sampled = "true" if one_in == 1 else f"hash({sampled_by}) % {one_in} = 0" if plan.keyed else f"random() < {1 / one_in}"
+    sampled = (
+        "true" if one_in == 1 else f"hash({sampled_by}) % {one_in} = 0" if plan.keyed else f"random() < {1 / one_in}"
+    )
     return f"CASE WHEN kind <> 'v' OR {sampled} THEN {text} END"
 
 
 def _direct(plan: Plan, table: Table, layout: Layout, one_in: int) -> str:
     """Write the SELECT of one file whose rows need neither joining nor reducing: keys and replies are made for kept rows only."""
     ids = ", ".join(f"f{i}" for i in range(len(plan.fields)))
-    raw = table.expressions[layout.roles["recipient" if "recipient" in layout.roles else "message_id"][0]] if plan.keyed else "1"
+    raw = (
+        table.expressions[layout.roles["recipient" if "recipient" in layout.roles else "message_id"][0]]
+        if plan.keyed
+        else "1"
+    )
     kept = _kept(plan, reply_of(table, layout), _key(plan, table, layout), raw, one_in)
     inner = _outcomes(plan, table, layout, "* EXCLUDE (triage_kind)", last=True)
-    return f"SELECT {ids}, {kept} AS kept FROM ({inner}) AS o"  # noqa: S608
+    return f"SELECT {ids}, {kept} AS kept FROM ({inner}) AS o"
 
 
 def rows(plan: Plan, *, reduce: bool) -> str:
@@ -93,15 +101,15 @@ def rows(plan: Plan, *, reduce: bool) -> str:
         picked = ", ".join(f"any_value(r.{i}) AS {i}" for i in ids)
         ranked = RANK.replace("kind", "r.kind")
         source = (
-            f"(SELECT arg_max(r.kind, {ranked}) AS kind, arg_max(r.reply, {ranked}) AS reply, r.key, "  # noqa: S608
+            f"(SELECT arg_max(r.kind, {ranked}) AS kind, arg_max(r.reply, {ranked}) AS reply, r.key, "
             f"any_value(r.joined) AS joined, {picked} FROM {source} GROUP BY r.key) AS r"
         )
     kind = "CASE WHEN r.kind = 'p' THEN 'v' ELSE r.kind END AS kind"
     if plan.merge is None:
-        return f"SELECT {kind}, r.reply, r.key, {listed} FROM {source}"  # noqa: S608
+        return f"SELECT {kind}, r.reply, r.key, {listed} FROM {source}"
     merged = _merged(plan)
     return (
-        f"SELECT {kind}, r.reply, r.key, {', '.join(f'coalesce(r.{i}, m.{i}) AS {i}' for i in ids)} "  # noqa: S608
+        f"SELECT {kind}, r.reply, r.key, {', '.join(f'coalesce(r.{i}, m.{i}) AS {i}' for i in ids)} "
         f"FROM {source} LEFT JOIN ({merged}) AS m ON m.joined = r.joined"
     )
 
@@ -115,7 +123,7 @@ def _merged(plan: Plan) -> str:
         for i, field in enumerate(plan.fields)
     ]
     key = _joined(plan, table, layout)
-    return f"SELECT {key} AS joined, {', '.join(picked)} FROM {table.sql} WHERE {key} IS NOT NULL GROUP BY 1"  # noqa: S608
+    return f"SELECT {key} AS joined, {', '.join(picked)} FROM {table.sql} WHERE {key} IS NOT NULL GROUP BY 1"
 
 
 def _joined(plan: Plan, table: Table, layout: Layout) -> str:
@@ -133,7 +141,7 @@ def _table(plan: Plan, table: Table, layout: Layout) -> str:
     listed = ", ".join(f"f{i}" for i in range(len(plan.fields)))
     joined = _joined(plan, table, layout) if plan.merge else "CAST(NULL AS VARCHAR)"
     inner = f"{reply_of(table, layout)} AS reply, {_key(plan, table, layout)} AS key, {joined} AS joined"
-    return f"SELECT kind, reply, key, joined, {listed} FROM ({_outcomes(plan, table, layout, inner)}) AS o"  # noqa: S608
+    return f"SELECT kind, reply, key, joined, {listed} FROM ({_outcomes(plan, table, layout, inner)}) AS o"
 
 
 def _outcomes(plan: Plan, table: Table, layout: Layout, also: str, *, last: bool = False) -> str:
@@ -146,7 +154,7 @@ def _outcomes(plan: Plan, table: Table, layout: Layout, also: str, *, last: bool
     apple = ", ".join(quote(d) for d in (*APPLE_DOMAINS[:-1], *(d.lower() for d in plan.apple), "custom"))
     kind = "CASE WHEN triage_kind = 'p' THEN 'v' ELSE triage_kind END" if last else "triage_kind"
     return (
-        f"SELECT {also}, {kind} AS kind, {', '.join(picked)} FROM (SELECT *, "  # noqa: S608
+        f"SELECT {also}, {kind} AS kind, {', '.join(picked)} FROM (SELECT *, "
         f"{domain_of(plan, table, layout)} AS triage_domain, {kind_of(plan, table, layout)} AS triage_kind FROM {table.sql}"
         f") AS t WHERE triage_domain IN ({apple}) AND triage_kind IS NOT NULL"
     )
@@ -172,7 +180,9 @@ def domain_of(plan: Plan, table: Table, layout: Layout) -> str:
         return domain
     mx = table.expressions[layout.roles["mx"][0]]
     known = ", ".join(quote(d) for d in (*APPLE_DOMAINS[:-1], *plan.apple))
-    return f"CASE WHEN {domain} IN ({known}) THEN {domain} WHEN {mx} LIKE '%.icloud.com%' THEN 'custom' ELSE {domain} END"
+    return (
+        f"CASE WHEN {domain} IN ({known}) THEN {domain} WHEN {mx} LIKE '%.icloud.com%' THEN 'custom' ELSE {domain} END"
+    )
 
 
 def after_at(text: str, seen: Sequence[str]) -> str:
@@ -201,7 +211,11 @@ def kind_of(plan: Plan, table: Table, layout: Layout) -> str:
         return quote(LETTERS[theirs[word]])
 
     # The spellings of the sample first and as they are: a CASE is read from the top, ten million times.
-    first = " ".join(f"WHEN {quote(word)} THEN {letter(word.strip().lower())}" for word, _ in seen.most_common(20) if word.strip().lower() in theirs)
+    first = " ".join(
+        f"WHEN {quote(word)} THEN {letter(word.strip().lower())}"
+        for word, _ in seen.most_common(20)
+        if word.strip().lower() in theirs
+    )
     others = " ".join(f"WHEN {quote(word)} THEN {letter(word)}" for word in theirs)
     every = f"CASE lower(trim({event})) {others} END"
     return f"CASE {event} {first} ELSE {every} END" if first else every
@@ -217,7 +231,11 @@ def reply_of(table: Table, layout: Layout) -> str:
     reply, code, status, category = first("reply"), first("code"), first("status"), first("bounce_category")
     parts = [p for p in (reply,) if p]
     if code:
-        before = f"concat_ws(' ', {code}, {status}, {reply or 'NULL'})" if status else f"concat_ws(' ', {code}, {reply or 'NULL'})"
+        before = (
+            f"concat_ws(' ', {code}, {status}, {reply or 'NULL'})"
+            if status
+            else f"concat_ws(' ', {code}, {reply or 'NULL'})"
+        )
         text = reply or "''"
         parts = [f"CASE WHEN {code} IS NOT NULL AND NOT starts_with({text}, {code}) AND NOT contains({text}, {code} || ' ') "
                  f"THEN {before} ELSE {reply or 'NULL'} END"]  # fmt: skip

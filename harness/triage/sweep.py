@@ -4,13 +4,15 @@ After one pass over the files everything else works on two small tables: `counts
 (rows not delivered, and a sample of those delivered). `cluster` fills the same two tables by Spark.
 """
 
+# ruff: noqa: S608 (the statements are put together here; names and values from outside are quoted by export.py)
+
 from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -125,7 +127,9 @@ def _fill(plan: Plan, con: Any, scratch: Path, reduced: bool, one_in: int) -> tu
             con.execute(f"CREATE TEMP TABLE counts AS {scan(plan, reduce=reduced, one_in=one_in)}")
             broken = _rejected(con)
         except duckdb.OutOfMemoryException as error:
-            raise ConfigError("triage: the export doesn't fit into the memory limit; raise --memory or --spill to a larger disk") from error
+            raise ConfigError(
+                "triage: the export doesn't fit into the memory limit; raise --memory or --spill to a larger disk"
+            ) from error
         except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.IOException) as error:
             broken = {t.actual: [(0, "", str(error).splitlines()[0])] for t, _ in plan.tables if t.format != "parquet"}
             if not broken:
@@ -158,7 +162,7 @@ def keep(con: Any, many: int) -> None:
     """Cut the kept rows into the table `kept`: kind, reply, key, f0, f1, ..., n."""
     cells = ", ".join(f"c[{i + 4}] AS f{i}" for i in range(many))
     con.execute(
-        f"CREATE OR REPLACE TEMP TABLE kept AS SELECT c[1] AS kind, c[2] AS reply, c[3] AS key, {cells}, n FROM ("  # noqa: S608
+        f"CREATE OR REPLACE TEMP TABLE kept AS SELECT c[1] AS kind, c[2] AS reply, c[3] AS key, {cells}, n FROM ("
         f"SELECT string_split(kept, chr(31)) AS c, n FROM counts WHERE field = -1 AND kept IS NOT NULL)"
     )
     con.execute("DELETE FROM counts WHERE field = -1")
@@ -175,17 +179,17 @@ def _explode(con: Any, fields: Sequence[Field]) -> None:
     for i, field in enumerate(fields):
         if field.many:
             con.execute(
-                f"CREATE OR REPLACE TEMP TABLE one AS SELECT unnest(string_split(value, ' ')) AS value, n "  # noqa: S608
+                f"CREATE OR REPLACE TEMP TABLE one AS SELECT unnest(string_split(value, ' ')) AS value, n "
                 f"FROM counts WHERE field = {i}"
             )
             con.execute(f"DELETE FROM counts WHERE field = {i}")
-            con.execute(f"INSERT INTO counts SELECT {i}, value, NULL, sum(n) FROM one GROUP BY value")  # noqa: S608
+            con.execute(f"INSERT INTO counts SELECT {i}, value, NULL, sum(n) FROM one GROUP BY value")
 
 
 def classify(scanned: Scanned, read: Callable[[str], Reading], target: Target) -> None:
     """Read each wording of a reply once and mark every kept row: `outcome`, `cause`, `tag`, `failed`."""
     con = scanned.session
-    con.execute(f"CREATE OR REPLACE TEMP TABLE folded AS SELECT *, {FOLDED} AS text FROM kept")  # noqa: S608
+    con.execute(f"CREATE OR REPLACE TEMP TABLE folded AS SELECT *, {FOLDED} AS text FROM kept")
     found = con.execute("SELECT DISTINCT kind, text FROM folded WHERE kind <> 'v'").fetchall()
     readings: dict[str, tuple[str, str, Level, bool | None]] = {}
     rows: list[tuple[str, str, str, str, str, bool]] = []
@@ -201,7 +205,8 @@ def classify(scanned: Scanned, read: Callable[[str], Reading], target: Target) -
     columns = [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(6)]
     kinds = ("VARCHAR", "VARCHAR", "VARCHAR", "VARCHAR", "VARCHAR", "BOOLEAN")
     listed = ", ".join(
-        f"unnest(CAST(? AS {k}[])) AS {name}" for k, name in zip(kinds, ("kind", "text", "outcome", "cause", "tag", "failed"), strict=True)
+        f"unnest(CAST(? AS {k}[])) AS {name}"
+        for k, name in zip(kinds, ("kind", "text", "outcome", "cause", "tag", "failed"), strict=True)
     )
     con.execute(f"CREATE OR REPLACE TEMP TABLE judged AS SELECT {listed}", columns)
     con.execute(
@@ -215,9 +220,9 @@ def classify(scanned: Scanned, read: Callable[[str], Reading], target: Target) -
 def _read(text: str, read: Callable[[str], Reading]) -> tuple[str, str, Level, bool | None]:
     if text.startswith("category:"):
         cause = categories().get(text.removeprefix("category:").strip().lower(), "unknown")
-        level = {"content_policy": Level.MESSAGE, "reputation": Level.SENDER, "auth_failure": Level.SENDER}.get(cause, Level.RECIPIENT)
+        level = {"content_policy": Level.MESSAGE, "reputation": Level.SENDER, "auth_failure": Level.SENDER}.get(
+            cause, Level.RECIPIENT
+        )
         return cause, "", level, True
     reading = read(text)
     return reading.cause, reading.tag or "", reading.level, reading.permanent
-
-

@@ -1,0 +1,206 @@
+"""The digest: a result as tables of texts, for the terminal and the page, and as one JSON object."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from typing import Any
+
+from harness.triage.advice import sentence
+from harness.triage.finding import Cause, Condition, Denominator, Result, Standout
+from harness.triage.lift import Contrast, band, interval
+
+SCHEMA = 1
+DOMAIN_HEADERS = (
+    "Apple domain",
+    "sent",
+    "delivered",
+    "bounced",
+    "deferred",
+    "refused for content",
+    "rate",
+    "95 % interval",
+    "band",
+)
+REASON_HEADERS = ("Apple domain", "class", "tag", "how", "messages")
+CAUSE_HEADERS = (
+    "what refused rows have in common",
+    "refused",
+    "rate with",
+    "rate without",
+    "lift (95 %)",
+    "corrected p",
+    "explains",
+    "left",
+)
+FIELD_HEADERS = ("field", "values", "says", "most over-represented", "refused", "corrected p")
+
+
+def percent(share: float) -> str:
+    """Write a share, with more digits where it is small."""
+    return f"{share:.2%}" if share < 0.1 else f"{share:.1%}"
+
+
+def small(p: float) -> str:
+    """Write a p."""
+    return "< 1e-300" if p < 1e-300 else f"{p:.2g}"
+
+
+def lift_words(contrast: Contrast) -> str:
+    """Write how many times the others' rate, with the interval."""
+    ratio, low, high = contrast.lift()
+    if ratio is None or high is None:
+        return f"all of them (above {low:.1f})"
+    return f"{ratio:.1f} ({low:.1f} to {high:.1f})"
+
+
+def domain_row(row: Denominator) -> list[str]:
+    """One domain as cells."""
+    low, high = interval(row.failed, row.sent)
+    rate = row.failed / row.sent if row.sent else 0.0
+    counts = [f"{n:,}" for n in (row.sent, row.delivered, row.bounced, row.deferred, row.failed)]
+    return [
+        row.domain,
+        *counts,
+        percent(rate) if row.sent else "",
+        f"{percent(low)} to {percent(high)}",
+        band(rate) if row.sent else "no mail",
+    ]
+
+
+def reason_rows(result: Result, most: int = 8) -> list[list[str]]:
+    """The classes and tags of each domain, commonest first."""
+    rows = []
+    for domain in result.domains:
+        for (cause, tag, how), count in list(domain.reasons.items())[:most]:
+            rows.append([domain.domain, cause, tag, how, f"{count:,}"])
+    return rows
+
+
+def cause_row(cause: Cause) -> list[str]:
+    """One cause as cells."""
+    c, about = cause.contrast, "about " if cause.about else ""
+    return [cause.words, f"{c.failed:,} of {about}{c.sent:,}", percent(c.rate), percent(c.others_rate), lift_words(c), small(cause.q),
+            percent(c.explained), f"{cause.left:,} ({percent(cause.left_rate)})"]  # fmt: skip
+
+
+def company(cause: Cause) -> list[str]:
+    """Say what can't be told apart from a cause, and what stood out only because of it."""
+    out = []
+    if cause.same:
+        out.append(
+            f"Can't be told apart from {cause.words}: {', '.join(c.words for c in cause.same[:5])} (the same rows)."
+        )
+    if cause.shadows:
+        out.append(f"Stands out only because of {cause.words}: {', '.join(c.words for c in cause.shadows[:5])}.")
+    return out
+
+
+def field_rows(result: Result) -> list[list[str]]:
+    """What every field says."""
+    rows = []
+    for field in result.fields:
+        best = field.best
+        says = {
+            "cause": "a cause",
+            "shadow": "stands out with a cause",
+            "stands out": "stands out",
+            "nothing": "nothing",
+        }[field.says]
+        if best is None or field.says == "nothing":
+            rows.append([field.title, f"{field.values:,}", says, "", "", ""])
+            continue
+        c = best.contrast
+        rows.append(
+            [
+                field.title,
+                f"{field.values:,}",
+                says,
+                best.condition.value or "(empty)",
+                f"{c.failed:,} of {c.sent:,}",
+                small(best.q),
+            ]
+        )
+    return rows
+
+
+def headline(result: Result) -> str:
+    """Say the finding in one sentence."""
+    total = result.total
+    if not total.sent:
+        return "No row of this export is for an Apple recipient."
+    share = f"{total.failed:,} of {total.sent:,} messages to Apple ({percent(total.failed / total.sent)})"
+    if not total.failed:
+        return f"No {result.target}: 0 of {total.sent:,} messages to Apple, {total.bounced:,} other bounces."
+    if not result.causes:
+        return f"{share} are {result.target}, and no field of the export says which."
+    return f"{share} are {result.target}. {sentence(result.causes[0])[:1].upper()}{sentence(result.causes[0])[1:]}."
+
+
+def method(result: Result) -> str:
+    """Say what the p values are worth."""
+    return (
+        f"{result.looked_at:,} values were looked at, {result.tested:,} of them are frequent enough to be tested. Exact one-sided tests, "
+        f"corrected so that at most {result.rate:.0%} of what is named here is named by chance (Benjamini and Hochberg)."
+    )
+
+
+def as_json(result: Result) -> dict[str, Any]:
+    """Return the result as one JSON object."""
+    return {
+        "schema_version": SCHEMA,
+        "files": list(result.files),
+        "product": result.product,
+        "target": result.target,
+        "summary": headline(result),
+        "total": _denominator(result.total),
+        "domains": [_denominator(row) for row in result.domains],
+        "causes": [_cause(cause) for cause in result.causes],
+        "standouts": [_standout(one) for one in result.standouts],
+        "fields": [
+            {"field": f.name, "title": f.title, "values": f.values, "says": f.says, "best": _standout(f.best) if f.best else None}
+            for f in result.fields
+        ],
+        "looked_at": result.looked_at,
+        "tested": result.tested,
+        "false_discovery_rate": result.rate,
+        "advice": [asdict(one) for one in result.advice],
+        "replies": [{"class": cause, "text": text, "messages": count} for cause, text, count in result.replies],
+        "missing": list(result.missing),
+        "notes": list(result.notes),
+    }  # fmt: skip
+
+
+def _denominator(row: Denominator) -> dict[str, Any]:
+    low, high = interval(row.failed, row.sent)
+    rate = row.failed / row.sent if row.sent else 0.0
+    return {
+        "domain": row.domain, "sent": row.sent, "delivered": row.delivered, "bounced": row.bounced, "deferred": row.deferred,
+        "suppressed": row.suppressed, "failed": row.failed, "rate": rate, "low": low, "high": high, "band": band(rate),
+        "reasons": [{"class": cause, "tag": tag or None, "how": how, "messages": n} for (cause, tag, how), n in row.reasons.items()],
+    }  # fmt: skip
+
+
+def _contrast(c: Contrast) -> dict[str, Any]:
+    ratio, low, high = c.lift()
+    return {
+        "sent": c.sent, "failed": c.failed, "rate": c.rate, "others_sent": c.others_sent, "others_failed": c.others_failed,
+        "others_rate": c.others_rate, "lift": ratio, "lift_low": low, "lift_high": high if high is not None and math.isfinite(high) else None,
+        "explained": c.explained,
+    }  # fmt: skip
+
+
+def _condition(c: Condition) -> dict[str, str]:
+    return {"field": c.field, "title": c.title, "value": c.value}
+
+
+def _standout(s: Standout) -> dict[str, Any]:
+    return {**_condition(s.condition), **_contrast(s.contrast), "p_value": s.p, "corrected_p": s.q}
+
+
+def _cause(c: Cause) -> dict[str, Any]:
+    return {
+        "conditions": [_condition(one) for one in c.conditions], **_contrast(c.contrast), "p_value": c.p, "corrected_p": c.q,
+        "left": c.left, "left_rate": c.left_rate, "same": [_condition(one) for one in c.same],
+        "shadows": [_condition(one) for one in c.shadows], "estimated": c.about,
+    }  # fmt: skip

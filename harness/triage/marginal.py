@@ -1,0 +1,158 @@
+"""Marginals: every value of every field over all rows, and which of them stand out by themselves."""
+
+# ruff: noqa: S608 (the statements are put together here; values from outside are quoted by `where`)
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from harness.triage.columns import Field
+from harness.triage.finding import Cause, Condition, FieldReport, Standout
+from harness.triage.lift import Contrast, Floats, Ints, adjust, log_tail, testable
+from harness.triage.sweep import Scanned
+
+# Of values that the very same rows have, the one of the field that comes first here is named.
+RANKS = (
+    "link_host",
+    "redirect_host",
+    "link",
+    "image_host",
+    "image",
+    "attachment",
+    "version",
+    "template",
+    "subject",
+    "offer",
+)
+LAST = ("recipient_domain", "hour", "campaign", "envelope_sender", "from")
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Values of all fields with their counts, one entry a value that failed at least once."""
+
+    fields: Ints
+    values: list[str]
+    sent: Ints
+    failed: Ints
+    all_sent: int
+    all_failed: int
+    tests: int
+    limit: float
+
+    def judged(self) -> tuple[Floats, Floats]:
+        """Return log p and corrected p of every entry; those that could not be significant keep 1."""
+        logs = log_tail(self.failed, self.sent, self.all_failed, self.all_sent)
+        least = log_tail(np.minimum(self.sent, self.all_failed), self.sent, self.all_failed, self.all_sent)
+        logs = np.where(least <= self.limit, logs, 0.0)
+        return logs, adjust(logs, self.tests)
+
+
+def marginals(scanned: Scanned, rate: float) -> tuple[Table, dict[int, int], int]:
+    """Return the counts of every value of every field over all rows, values per field, and how many were looked at."""
+    con = scanned.session
+    sets = ", ".join(f"(f{i})" for i in range(len(scanned.fields)))
+    which = " ".join(f"WHEN GROUPING(f{i}) = 0 THEN {i}" for i in range(len(scanned.fields)))
+    value = ", ".join(f"f{i}" for i in range(len(scanned.fields)))
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE failures AS SELECT CASE {which} END AS field, coalesce({value}) AS value, sum(n) AS n "
+        f"FROM kept WHERE failed GROUP BY GROUPING SETS ({sets})"
+    )
+    for i in lists(scanned.fields):
+        con.execute(f"DELETE FROM failures WHERE field = {i}")
+        con.execute(
+            f"INSERT INTO failures SELECT {i}, value, sum(n) FROM "
+            f"(SELECT unnest(string_split(f{i}, ' ')) AS value, n FROM kept WHERE failed) GROUP BY value"
+        )
+    found = con.execute(
+        "SELECT f.field, f.value, sum(c.n) AS sent, any_value(f.n) AS failed FROM failures f JOIN counts c "
+        "ON c.field = f.field AND coalesce(c.value, '') = f.value GROUP BY f.field, f.value"
+    ).fetchall()
+    sizes = con.execute("SELECT n, count(*) FROM counts GROUP BY n").fetchall()
+    values = dict(con.execute("SELECT field, count(*) FROM counts GROUP BY field").fetchall())
+    all_sent = int(con.execute("SELECT coalesce(sum(n), 0) FROM counts WHERE field = 0").fetchone()[0])
+    all_failed = int(con.execute("SELECT coalesce(sum(n), 0) FROM kept WHERE failed").fetchone()[0])
+    return table_of(found, sizes, all_sent, all_failed, rate), values, sum(values.values())
+
+
+def table_of(
+    found: Sequence[tuple[Any, ...]], sizes: Sequence[tuple[Any, ...]], all_sent: int, all_failed: int, rate: float
+) -> Table:
+    tests, limit = testable(ints([s for s, _ in sizes]), ints([m for _, m in sizes]), all_failed, all_sent, rate)
+    return Table(
+        ints([row[0] for row in found]),
+        [row[1] or "" for row in found],
+        ints([row[2] for row in found]),
+        ints([row[3] for row in found]),
+        all_sent,
+        all_failed,
+        tests,
+        limit,
+    )
+
+
+def ints(values: Sequence[Any]) -> Ints:
+    return np.array([int(v) for v in values], dtype=np.int64)
+
+
+def lists(fields: Sequence[Field]) -> list[int]:
+    return [i for i, field in enumerate(fields) if field.many]
+
+
+def stand_out(table: Table, fields: Sequence[Field], rate: float) -> list[Standout]:
+    """Return the values that stand out by themselves, likeliest first."""
+    logs, adjusted = table.judged()
+    hits = [int(i) for i in np.flatnonzero(adjusted <= rate)]
+    hits.sort(key=lambda i: (logs[i], _rank(fields[int(table.fields[i])].name), -table.failed[i]))
+    return [
+        Standout(
+            condition_of(fields[int(table.fields[i])], table.values[i]),
+            _contrast(table, i),
+            float(np.exp(logs[i])),
+            float(adjusted[i]),
+        )
+        for i in hits
+    ]
+
+
+def condition_of(field: Field, value: str) -> Condition:
+    return Condition(field.name, field.title, value)
+
+
+def _contrast(table: Table, i: int) -> Contrast:
+    sent, failed = int(table.sent[i]), int(table.failed[i])
+    return Contrast(sent, failed, table.all_sent - sent, table.all_failed - failed)
+
+
+def _rank(name: str) -> int:
+    if name in RANKS:
+        return RANKS.index(name)
+    return len(RANKS) + 1 + (LAST.index(name) + 1 if name in LAST else 0)
+
+
+def report_fields(
+    table: Table, fields: Sequence[Field], values: dict[int, int], rate: float, causes: Sequence[Cause]
+) -> list[FieldReport]:
+    """Say of each field whether it says anything, with its best value."""
+    logs, adjusted = table.judged()
+    named = {c.field: c for cause in causes for c in cause.conditions}
+    out = []
+    for i, field in enumerate(fields):
+        mine = np.flatnonzero(table.fields == i)
+        best = None
+        if mine.size:
+            at = int(mine[np.argmin(logs[mine])])
+            best = Standout(
+                condition_of(field, table.values[at]),
+                _contrast(table, at),
+                float(np.exp(logs[at])),
+                float(adjusted[at]),
+            )
+        hit = best is not None and best.q <= rate
+        says = "cause" if field.name in named else "shadow" if hit and causes else "stands out" if hit else "nothing"
+        out.append(FieldReport(field.name, field.title, values.get(i, 0), len(mine), says, best))
+    return out
