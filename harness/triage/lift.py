@@ -54,7 +54,7 @@ def _log_pmf(k: Floats, n: Floats, good: float, total: float) -> Floats:
     return np.asarray(choose(good, k) + choose(total - good, n - k) - choose(total, n))
 
 
-def testable(sizes: Ints, many: Ints, all_failed: int, all_sent: int, rate: float) -> tuple[int, float]:
+def within_reach(sizes: Ints, many: Ints, all_failed: int, all_sent: int, rate: float) -> tuple[int, float]:
     """Return how many values could be significant at all, and the log of the least p that a value must be able to reach.
 
     That is Tarone's m: no more than m values can reach a p of rate/m.

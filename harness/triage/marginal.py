@@ -12,7 +12,7 @@ import numpy as np
 
 from harness.triage.columns import Field
 from harness.triage.finding import Cause, Condition, FieldReport, Standout
-from harness.triage.lift import Contrast, Floats, Ints, adjust, log_tail, testable
+from harness.triage.lift import Contrast, Floats, Ints, adjust, log_tail, within_reach
 from harness.triage.sweep import Scanned
 
 # Of values that the very same rows have, the one of the field that comes first here is named.
@@ -82,7 +82,7 @@ def marginals(scanned: Scanned, rate: float) -> tuple[Table, dict[int, int], int
 def table_of(
     found: Sequence[tuple[Any, ...]], sizes: Sequence[tuple[Any, ...]], all_sent: int, all_failed: int, rate: float
 ) -> Table:
-    tests, limit = testable(ints([s for s, _ in sizes]), ints([m for _, m in sizes]), all_failed, all_sent, rate)
+    tests, limit = within_reach(ints([s for s, _ in sizes]), ints([m for _, m in sizes]), all_failed, all_sent, rate)
     return Table(
         ints([row[0] for row in found]),
         [row[1] or "" for row in found],
