@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 # Names that mean something else at the head of a Jinja2 expression, or in its environment.
 _TAKEN = frozenset(
-    "true false none True False None and or not in is if else loop self super caller varargs kwargs recursive "
-    "range dict lipsum cycler joiner namespace merge".split()
-)
+    ["true", "false", "none", "True", "False", "None", "and", "or", "not", "in", "is", "if", "else", "loop", "self",
+     "super", "caller", "varargs", "kwargs", "recursive", "range", "dict", "lipsum", "cycler", "joiner", "namespace",
+     "merge"]
+)  # fmt: skip
 # After a dot Jinja2 looks for an attribute of the Python object first: {{ order.items }} would be a method.
 ATTRIBUTES = frozenset(name for kind in (dict, list, str, int, float, bool) for name in dir(kind))
 _NUMBER = re.compile(r"-?\d{1,15}(?:\.\d{1,15})?")

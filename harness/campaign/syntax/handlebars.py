@@ -1,0 +1,377 @@
+"""Mustache, Handlebars, Mustachio and SendGrid's subset: tags to a tree, and the tree to Jinja2.
+
+`{{x}}` escapes for HTML, `{{{x}}}` and `{{&x}}` don't. A tag of a block that has a line to itself takes the line with
+it (mustache(5) spec, "standalone tags"; Handlebars does the same, Mustachio does not).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from harness.campaign.syntax.draft import Draft
+from harness.campaign.syntax.handlescope import Frame, Scope
+from harness.campaign.syntax.spelling import is_number, quote
+
+_WORD = re.compile(r'"[^"]*"|\'[^\']*\'|[^\s"\'()]*"[^"]*"|(?:\[[^\]]*\]|[^\s()\[\]])+|[()]')
+_COMPARE = {"equals": "==", "notEquals": "!=", "greaterThan": ">", "lessThan": "<"}
+_JOIN = {"and": "and", "or": "or"}
+_LEAD = re.compile(r"[ \t]*(?:\r?\n|$)")
+_TRAIL = re.compile(r"(?:^|\n)[ \t]*$")
+_BRACES = (("{{!--", "--}}"), ("{{~!--", "--}}"), ("{{{", "}}}"), ("{{~{", "}~}}"), ("{{", "}}"))
+_TESTS = ("if", "unless", *_COMPARE, *_JOIN)  # blocks that open no scope
+MAX_DEPTH = 50
+
+
+@dataclass(slots=True)
+class Tag:
+    """One tag: its sign (`#`, `/`, `^`, `&`, `{`, `!`, `else` or none), its words, and where it stands."""
+
+    sign: str
+    words: list[str]
+    start: int
+    end: int
+    raw: str
+    trim_left: bool = False
+    trim_right: bool = False
+
+
+@dataclass(slots=True)
+class Block:
+    """`{{#kind words}} … {{/kind}}`: branches with the tag that opens each, the last one perhaps an else."""
+
+    tag: Tag
+    branches: list[tuple[Tag, list[Node]]] = field(default_factory=list)
+
+
+Node = str | Tag | Block
+
+
+def convert_handlebars(draft: Draft, *, standalone: bool = True) -> None:
+    """Convert the whole source."""
+    tokens = _tokens(draft, standalone)
+    nodes = _tree(draft, tokens)
+    outside = frozenset(_names(nodes, inside=False))
+    _Writer(draft, Scope(draft, outside)).nodes(nodes)
+
+
+def convert_mustachio(draft: Draft) -> None:
+    """Convert a Mustachio source: lines of their own stay."""
+    convert_handlebars(draft, standalone=False)
+
+
+# Reading
+
+
+def _tokens(draft: Draft, standalone: bool) -> list[str | Tag]:
+    source = draft.source
+    tokens: list[str | Tag] = []
+    at = 0
+    while (start := source.find("{{", at)) >= 0:
+        if start and source[start - 1] == "\\":  # Handlebars: \{{ is literal
+            tokens += [source[at : start - 1], "{{"]
+            at = start + 2
+            continue
+        tag = _read(draft, start)
+        tokens += [source[at:start], tag]
+        at = tag.end
+    tokens.append(source[at:])
+    return _trimmed([token for token in tokens if token != ""], standalone)
+
+
+def _read(draft: Draft, start: int) -> Tag:
+    source = draft.source
+    opening, closing = next(pair for pair in _BRACES if source.startswith(pair[0], start))
+    end = source.find(closing, start + len(opening))
+    if end < 0 and closing == "}~}}":
+        closing = "}}}"
+        end = source.find(closing, start)
+    if end < 0:
+        raise draft.fail(start, source[start : start + 40], f"no {closing} ends it")
+    body = source[start + len(opening) : end]
+    end += len(closing)
+    tag = Tag("", [], start, end, source[start:end])
+    if "!--" in opening:
+        tag.sign = "!"
+        return tag
+    tag.trim_left, tag.trim_right = "~" in opening or body.startswith("~"), "~" in closing or body.endswith("~")
+    body = body.strip("~").strip()
+    if "{" in opening[2:]:
+        tag.sign = "{"
+    elif body[:1] in ("#", "/", "^", "&", "!", ">", "=", "*"):
+        tag.sign, body = body[0], body[1:].strip()
+    if tag.sign not in ("!", "=", ">"):
+        tag.words = _WORD.findall(body)
+        if tag.sign == "^" and not tag.words:
+            tag.sign, tag.words = "", ["else"]
+        if not tag.sign and tag.words[:1] == ["else"]:
+            tag.sign, tag.words = "else", tag.words[1:]
+    return tag
+
+
+def _trimmed(tokens: list[str | Tag], standalone: bool) -> list[str | Tag]:
+    """Take the lines of standalone tags, and the white space that `~` eats."""
+    made = list(tokens)
+    for number, tag in enumerate(tokens):
+        if isinstance(tag, str):
+            continue
+        before = tokens[number - 1] if number else "\n"
+        after = tokens[number + 1] if number + 1 < len(tokens) else ""
+        if (
+            standalone
+            and tag.sign in ("#", "/", "^", "!", "else")
+            and isinstance(before, str)
+            and isinstance(after, str)
+        ):
+            lead, trail = _LEAD.match(after), _TRAIL.search(before)
+            whole = lead and trail and (lead.end() == 0 or "\n" in lead[0] or number + 2 >= len(tokens))
+            if lead and trail and whole and (trail[0].startswith("\n") or number <= 1):
+                _cut(made, number, trail.end() - trail.start() - trail[0].startswith("\n"), lead.end())
+        if tag.trim_left and isinstance(before, str) and number:
+            _cut(made, number, len(str(made[number - 1])) - len(str(made[number - 1]).rstrip()), 0)
+        if tag.trim_right and isinstance(after, str) and after:
+            _cut(made, number, 0, len(str(made[number + 1])) - len(str(made[number + 1]).lstrip()))
+    return [token for token in made if token != ""]
+
+
+def _cut(tokens: list[str | Tag], number: int, left: int, right: int) -> None:
+    if left and number:
+        tokens[number - 1] = str(tokens[number - 1])[:-left]
+    if right and number + 1 < len(tokens):
+        tokens[number + 1] = str(tokens[number + 1])[right:]
+
+
+def _tree(draft: Draft, tokens: list[str | Tag]) -> list[Node]:
+    root: list[Node] = []
+    stack: list[tuple[Block, list[Node]]] = []
+    here = root
+    for token in tokens:
+        if isinstance(token, str):
+            here.append(token)
+        elif token.sign in ("#", "^"):
+            if len(stack) >= MAX_DEPTH:
+                raise draft.fail(token.start, token.raw, f"blocks are nested more than {MAX_DEPTH} deep")
+            block = Block(token)
+            here.append(block)
+            stack.append((block, here))
+            here = []
+            block.branches.append((token, here))
+        elif token.sign == "else" and stack:
+            here = []
+            stack[-1][0].branches.append((token, here))
+        elif token.sign == "/" and stack:
+            block, here = _closed(draft, stack, token)
+        elif token.sign in ("else", "/"):
+            raise draft.fail(token.start, token.raw, "no block is open here")
+        else:
+            here.append(token)
+    if stack:
+        tag = stack[-1][0].tag
+        raise draft.fail(tag.start, tag.raw, "the block is never closed")
+    return root
+
+
+def _closed(draft: Draft, stack: list[tuple[Block, list[Node]]], tag: Tag) -> tuple[Block, list[Node]]:
+    block, outer = stack.pop()
+    opened = block.tag.words[0].lstrip("#^") if block.tag.words else ""
+    if tag.words and tag.words[0] != opened:
+        raise draft.fail(
+            tag.start, tag.raw, f"{{{{{block.tag.sign}{opened}}}}} of line {draft.line(block.tag.start)} is open"
+        )
+    return block, outer
+
+
+def _names(nodes: list[Node], inside: bool) -> list[str]:
+    """List the first words of names that stand outside of all loops and sections."""
+    found: list[str] = []
+    for node in nodes:
+        if isinstance(node, Tag) and not inside and node.sign in ("", "&", "{") and len(node.words) == 1:
+            found.append(re.split(r"[./]", node.words[0])[0])
+        elif isinstance(node, Block):
+            plain = bool(node.tag.words) and node.tag.words[0] in _TESTS
+            for _, body in node.branches:
+                found += _names(body, inside or not plain)
+    return found
+
+
+# Writing
+
+
+class _Writer:
+    def __init__(self, draft: Draft, scope: Scope):
+        self.draft = draft
+        self.scope = scope
+
+    def nodes(self, nodes: list[Node]) -> None:
+        for node in nodes:
+            if isinstance(node, str):
+                self.draft.text(node)
+            elif isinstance(node, Block):
+                self._block(node)
+            else:
+                self._tag(node)
+
+    def _tag(self, tag: Tag) -> None:
+        if tag.sign == "!":
+            return
+        escape = "" if tag.sign in ("{", "&") else self.draft.escape
+        if tag.sign in ("", "{", "&") and len(tag.words) == 1:
+            value = self._value(tag.words[0])
+            if value is not None:
+                self.draft.code(f"{{{{ {value}{escape} }}}}")
+                return
+        if tag.words[:1] == ["insert"] and len(tag.words) in (2, 3):
+            fallback = tag.words[2].strip("\"'").removeprefix("default=").strip("\"'") if len(tag.words) == 3 else ""
+            value = self.scope.look(tag.words[1].strip("\"'"))
+            if value is not None:
+                self.draft.code(f"{{{{ {value}|default({quote(fallback)}, true){escape} }}}}")
+                return
+        self.draft.unknown(tag.start, tag.raw, _why(tag))
+
+    def _value(self, word: str) -> str | None:
+        if len(word) > 1 and word[0] == word[-1] and word[0] in "\"'":
+            return quote(word[1:-1])
+        if is_number(word) or word in ("true", "false"):
+            return word
+        return self.scope.look(word)
+
+    def _lenient(self, word: str) -> str | None:
+        """Write a value for a condition: a name that is missing there counts as nothing."""
+        value = self._value(word)
+        if value is None or value[0] == '"' or is_number(value) or value in ("true", "false"):
+            return value
+        return value if value.startswith("loop.") else f"{value}|default(none)"
+
+    def _condition(self, tag: Tag, words: list[str]) -> str | None:
+        """Write the test of an if, unless, or one of SendGrid's comparisons."""
+        kind, values = words[0], [self._lenient(word) for word in words[1:]]
+        if any(value is None for value in values):
+            return None
+        if kind in ("if", "unless") and len(values) == 1:
+            return str(values[0]) if kind == "if" else f"not {values[0]}"
+        if kind in _COMPARE and len(values) == 2:
+            left, right = values
+            if kind in ("greaterThan", "lessThan"):
+                left, right = (f"{str(v).replace('|default(none)', '|default(0)')}|float" for v in values)
+            return f"{left} {_COMPARE[kind]} {right}"
+        if kind in _JOIN and len(values) == 2:
+            return f"{values[0]} {_JOIN[kind]} {values[1]}"
+        return None
+
+    def _block(self, block: Block) -> None:
+        tag = block.tag
+        kind = tag.words[0] if tag.words else ""
+        if tag.sign == "^":
+            done = len(tag.words) == 1 and self._choice(block, ["unless", kind])
+        elif kind in _TESTS and len(tag.words) > 1:
+            done = self._choice(block, tag.words)
+        elif kind in ("each", "with") and len(tag.words) > 1:
+            done = self._each(block) if kind == "each" else self._with(block)
+        else:
+            done = len(tag.words) == 1 and self._section(block)
+        if not done:
+            self._keep(block)
+
+    def _keep(self, block: Block) -> None:
+        """Refuse a block; or keep its own tags as text, and convert what is in it."""
+        for number, (tag, body) in enumerate(block.branches):
+            self.draft.unknown(tag.start, tag.raw, _why(tag) if not number else "it belongs to a block that stays")
+            self.nodes(body)
+        name = block.tag.words[0] if block.tag.words else ""
+        self.draft.text(f"{{{{/{name}}}}}")
+
+    def _choice(self, block: Block, words: list[str]) -> bool:
+        tests: list[str | None] = [self._condition(block.tag, words)]
+        for tag, _ in block.branches[1:]:
+            tests.append(self._condition(tag, tag.words) if len(tag.words) > 1 else "")
+        if None in tests:
+            return False
+        for number, ((_, body), test) in enumerate(zip(block.branches, tests, strict=True)):
+            word = "if" if not number else "elif"
+            self.draft.code(f"{{% {word} {test} %}}" if test else "{% else %}")
+            self.nodes(body)
+        self.draft.code("{% endif %}")
+        return True
+
+    def _else(self, block: Block) -> None:
+        for tag, body in block.branches[1:]:
+            if tag.words:
+                raise self.draft.fail(tag.start, tag.raw, "this block takes a plain {{else}} only")
+            self.draft.code("{% else %}")
+            self.nodes(body)
+
+    def _each(self, block: Block) -> bool:
+        words = block.tag.words
+        names = [word.strip("|") for word in words[3:] if word.strip("|")] if words[2:3] == ["as"] else []
+        value = self.scope.look(words[1])
+        if value is None or (len(words) > 2 and not names):
+            return False
+        body = block.branches[0][1]
+        frame = self.scope.item_frame(words[1], value, names, keyed=_mentions(body, "@key"))
+        self.draft.code(f"{{% for {frame.target} in {frame.over} %}}")
+        self._inside(frame, body)
+        self._else(block)
+        self.draft.code("{% endfor %}")
+        return True
+
+    def _with(self, block: Block) -> bool:
+        value = self.scope.look(block.tag.words[1])
+        if value is None or len(block.tag.words) > 2:
+            return False
+        self.draft.code(f"{{% if {value}|default(none) %}}")
+        self._inside(self.scope.group_frame(block.tag.words[1], value), block.branches[0][1])
+        self._else(block)
+        self.draft.code("{% endif %}")
+        return True
+
+    def _section(self, block: Block) -> bool:
+        """Write a Mustache section: a list is run through, a group entered, anything else asked for its truth."""
+        word = block.tag.words[0]
+        value = self.scope.look(word)
+        if value is None:
+            return False
+        shape = self.scope.shape(word, uses_item=_mentions(block.branches[0][1], "."))
+        if shape == "list":
+            block.tag.words = ["each", word]
+            return self._each(block)
+        if shape == "group":
+            block.tag.words = ["with", word]
+            return self._with(block)
+        if shape == "condition":
+            return self._choice(block, ["if", word])
+        frame = self.scope.any_frame(word, value)
+        self.draft.code(f"{{% for {frame.target} in {frame.over} %}}")
+        self._inside(frame, block.branches[0][1])
+        self._else(block)
+        self.draft.code("{% endfor %}")
+        self.draft.note(
+            f"{self.draft.name}:{self.draft.line(block.tag.start)}: {block.tag.raw} may be a condition, a group or a "
+            "list; import again with --data, or after seeds.yaml has the field, for a simpler template"
+        )
+        return True
+
+    def _inside(self, frame: Frame, body: list[Node]) -> None:
+        self.scope.frames.append(frame)
+        self.nodes(body)
+        self.scope.frames.pop()
+
+
+def _mentions(nodes: list[Node], what: str) -> bool:
+    """Tell whether a body shows the item itself, or its key."""
+    wanted = (what,) if what != "." else (".", "this")
+    for node in nodes:
+        if isinstance(node, Tag) and any(word in wanted for word in node.words):
+            return True
+        if isinstance(node, Block) and any(_mentions(body, what) for _, body in node.branches):
+            return True
+    return False
+
+
+def _why(tag: Tag) -> str:
+    if tag.sign == ">":
+        return "a partial stands in another file"
+    if tag.sign == "=":
+        return "it changes the delimiters"
+    if len(tag.words) > 1:
+        return f"there is no helper {tag.words[0]!r}"
+    return "it is no name of a field"
