@@ -173,7 +173,7 @@ def _answers(
         yield Answer(
             kind=Kind.BOUNCE,
             source=Source.DSN,
-            reading=verdict.reading,
+            reading=_with_apples_tag(verdict.reading, rules),
             recipient=said.recipient,
             original_recipient=said.original or None,
             action=said.action or ("delayed" if verdict.reading.permanent is False else "failed"),
@@ -248,6 +248,16 @@ def _bare_id(value: str) -> str | None:
     if "<" in value:
         value = value.partition("<")[2].partition(">")[0]
     return value.split()[0] if value.split() else None
+
+
+def _with_apples_tag(reading: Reading, rules: Rules) -> Reading:
+    """Show a tag if it is Apple's or nobody has explained it.
+
+    Reports come from all providers, and tallies go by Apple's tags; another provider's known tag has done its
+    work in the rule that it decided, and stays in the text.
+    """
+    known = rules.tags.get(reading.tag or "")
+    return replace(reading, tag=None) if known and known.provider != "apple" else reading
 
 
 def _step(low: str) -> Step | None:

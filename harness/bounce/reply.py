@@ -15,12 +15,12 @@ from harness.model.reply import Reply
 
 # Reply codes are three digits (RFC 5321 section 4.2), an enhanced status follows at once (RFC 2034).
 _CODE = re.compile(r"(?<![\w.@/+=-])([245]\d\d)(?:[-:, #(]{1,4}([245]\.\d{1,3}\.\d{1,3})(?![\d.]|\w))?(?![\w.%]|-\d)")
-_ENHANCED = re.compile(r"(?<![\w.:/-])([245]\.\d{1,3}\.\d{1,3})(?![\d]|\.\d|\w)")
+_ENHANCED = re.compile(r"(?<![\w./-])(?<!\d:)([245]\.\d{1,3}\.\d{1,3})(?![\d]|\.\d|\w)")
 _TAG = re.compile(r"\[([A-Z]{2,4}-?\d{1,4})\]")
 _NO_TAG = re.compile(r"(?:AS|RFC|UTF|ISO|IPV|MX|NS)-?\d")
 # Words after which three digits are a reply code, where no enhanced status vouches for it.
 _ANNOUNCES = re.compile(
-    r"(?:^|[:;(<>#\"'=,|]|\b(?:code|error|status|reply|replied|response|responded|said|smtp|was|with|returned|failed|esmtp|b'))[\s#]*$",
+    r"(?:^|[:;(<>#\"'=,|]|(?:code|error|status|reply|replied|response|responded|said|smtp|was|with|returned|failed|esmtp|b'))[\s#]*$",
     re.IGNORECASE,
 )
 # A relay that refuses a later command because of an earlier answer quotes that answer.

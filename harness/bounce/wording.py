@@ -323,7 +323,7 @@ STRONG = (
     re.compile(rf"<{ADDRESS}>(?:\.\.\.|:)?(.*)"),
     re.compile(rf"(?:[*•·o+-]|->|--|>>>) ?<?{ADDRESS}>?(?:[:,;.]|$| <|)(.*)"),
     re.compile(rf"{ADDRESS}(?:<mailto:[^>]{{1,300}}>|\s?<[^>\s]{{1,300}}>)?[:.]?()$"),
-    re.compile(rf"{ADDRESS}(?::|,| \[|\s+\(| on (?=\w{{3}}, )| (?=Invalid Address)| (?=.{{0,80}}ERROR_CODE))(.*)"),
+    re.compile(rf"{ADDRESS}(?::|,| \[|\s+\(| (?:on|am|le|el|em|il|op) (?=\w{{1,10}}[,./ -])| (?=Invalid Address)| (?=.{{0,80}}ERROR_CODE))(.*)"),
     re.compile(rf"[245]\d\d (?:[245]\.\d{{1,3}}\.\d{{1,3}} )?<?{ADDRESS}>?\.\.\. ?(.*)"),
     re.compile(
         r"(?:recipient|recipient address|recipients|final recipient|failed recipient|failed addresse?s?|rcpt to|original address"
