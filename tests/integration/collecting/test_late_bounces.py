@@ -30,16 +30,20 @@ CS01 = b"X-Fake-Reply: 554 5.7.1 [CS01] Message rejected due to local policy.\r\
 
 
 class Journal:
-    """The ledger's marks of one message."""
+    """The ledger's marks of one message, each made once."""
 
     def __init__(self, ledger: Ledger, token: str) -> None:
-        self.ledger, self.token = ledger, token
+        self.ledger, self.token, self.marks = ledger, token, set[str]()
 
     def begin(self) -> None:
-        self.ledger.begin(self.token, now())
+        if "begin" not in self.marks:
+            self.ledger.begin(self.token, now())
+        self.marks.add("begin")
 
-    def content(self) -> None:
-        self.ledger.content(self.token, now())
+    async def content(self) -> None:
+        if "content" not in self.marks:
+            self.ledger.content(self.token, now())
+        self.marks.add("content")
 
 
 def send(
