@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -12,7 +13,7 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from harness.bounce.rules import Rules
+    from harness.bounce.rule import Rules
     from harness.edge.config import Workspace
     from harness.model.answer import Reading
     from harness.model.reply import Reply
@@ -40,6 +41,7 @@ def reader(workspace: Workspace) -> Callable[[Reply], Reading]:
 
     rules = rules_of(workspace)
 
+    @lru_cache(maxsize=4096)  # a run asks again at every step, and most replies are alike
     def read(reply: Reply) -> Reading:
         return read_reply(reply.text, code=reply.code, rules=rules)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 
 from harness.judge.phrase import RunWords
 from harness.judge.settle import observe, settle_run
@@ -33,7 +34,13 @@ class Conclusion:
     move: Move
     belief: Belief
     finding: Finding
-    verdict: Verdict
+
+    @cached_property
+    def verdict(self) -> Verdict:
+        """The finding, weighed; done when somebody asks, for most steps of a run need none."""
+        run = self.facts.run
+        words = RunWords(run.id, run.campaign, run.segment.name)
+        return weigh(self.finding, run.factors, self.observations, seeds=frame(run).seeds, words=words)
 
     @property
     def pending(self) -> tuple[str, ...]:
@@ -68,7 +75,7 @@ class Mind:
 
 
 def conclude(facts: RunFacts, *, now: datetime, read: Read, mind: Mind | None = None) -> Conclusion:
-    """Settle every trial, ask the strategy where it stands, and weigh what it found.
+    """Settle every trial and ask the strategy where it stands.
 
     A run that has not come to its end is inconclusive, and says what it waits for.
     """
@@ -86,9 +93,7 @@ def conclude(facts: RunFacts, *, now: datetime, read: Read, mind: Mind | None = 
             stopped=reason,
             missing=f"a stop rule ended the run: {reason}",
         )
-    words = RunWords(run.id, run.campaign, run.segment.name)
-    verdict = weigh(finding, run.factors, observations, seeds=frame(run).seeds, words=words)
-    return Conclusion(facts, settled, observations, move, belief, finding, verdict)
+    return Conclusion(facts, settled, observations, move, belief, finding)
 
 
 def stopped_by(facts: RunFacts, read: Read) -> str | None:
