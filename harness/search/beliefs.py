@@ -33,7 +33,7 @@ class Evidence:
 
 
 class Beliefs:
-    """Weights over no cause, the listed causes, and the soft orders; each joint with the noise grid."""
+    """Weights over no cause and the listed causes, each joint with the noise grid."""
 
     def __init__(self, space: Space, evidence: Evidence, clean: float) -> None:
         self.space = space
@@ -51,68 +51,40 @@ class Beliefs:
             + np.outer(rest, np.log1p(-UNSHOWN))
         )
         self.joint = np.exp(logs) * GRID_PRIOR * (1 - clean) * space.prior[:, None]
-        self.soft_joint = self._soft() * (1 - clean)
         none = refused.sum() * np.log(UNSHOWN) + (~refused).sum() * np.log1p(-UNSHOWN)
         self.none_joint = np.exp(none) * GRID_PRIOR * clean
-        total = self.joint.sum() + self.soft_joint.sum() + self.none_joint.sum()
-        self.joint, self.soft_joint, self.none_joint = (
-            part / total for part in (self.joint, self.soft_joint, self.none_joint)
-        )
+        total = self.joint.sum() + self.none_joint.sum()
+        self.joint, self.none_joint = self.joint / total, self.none_joint / total
         self.mass = self.joint.sum(axis=1)
-        self.soft_mass = self.soft_joint.sum(axis=1)
         self.none = float(self.none_joint.sum())
-
-    def _soft(self) -> Floats:
-        space, evidence = self.space, self.evidence
-        chances = space.soft_shown_by(evidence.variants)[:, :, None]
-        refused = evidence.refused[:, None, None]
-        each = np.where(
-            refused,
-            chances * SHOWN + (1 - chances) * UNSHOWN,
-            chances * (1 - SHOWN) + (1 - chances) * (1 - UNSHOWN),
-        )
-        weights: Floats = each.prod(axis=0) * GRID_PRIOR * space.soft_prior[:, None]
-        return weights
 
     def refusal(self, variant: Bits) -> float:
         """Return how likely a message is refused."""
         shown = self.space.shown_by(variant[None])[0]
         chances = np.where(shown[:, None], SHOWN, UNSHOWN)
-        soft = self.space.soft_shown_by(variant[None])[0][:, None]
-        return float(
-            (self.joint * chances).sum()
-            + (self.soft_joint * (soft * SHOWN + (1 - soft) * UNSHOWN)).sum()
-            + self.none_joint @ UNSHOWN
-        )
+        return float((self.joint * chances).sum() + self.none_joint @ UNSHOWN)
 
     def covered(self, variant: Bits) -> float:
-        """Return how likely a refused variant holds the trigger, if there is one."""
+        """Return how likely a message holds the trigger, if there is one."""
         shown = self.space.shown_by(variant[None])[0]
-        held = float(self.mass[shown].sum())
-        for place, chance in enumerate(self.space.soft_shown_by(variant[None])[0]):
-            hit, miss = chance * SHOWN, (1 - chance) * UNSHOWN
-            held += float((self.soft_joint[place] * hit / (hit + miss)).sum())
-        return held / max(1 - self.none, 1e-12)
+        return float(self.mass[shown].sum()) / max(1 - self.none, 1e-12)
 
     @property
     def marginals(self) -> Floats:
         """Return for each change how likely it is part of the cause."""
         shares: Floats = self.space.members.astype(np.float64) @ self.mass
-        inside = np.zeros(self.space.count)
-        for order, mass in zip(self.space.soft, self.soft_mass, strict=True):
-            inside[sorted(self.space.focus)] += mass * order / len(self.space.focus)
-        return shares + inside
+        return shares
 
     @property
     def fire(self) -> float:
         """Return the mean chance that the trigger fires."""
-        by_grid = self.joint.sum(axis=0) + self.soft_joint.sum(axis=0)
+        by_grid = self.joint.sum(axis=0)
         return float(by_grid @ GRID_FIRE / max(by_grid.sum(), 1e-300))
 
     @property
     def entropy(self) -> float:
         """Return how many bits are still open."""
-        masses = np.concatenate([self.mass, self.soft_mass, [self.none]])
+        masses = np.concatenate([self.mass, [self.none]])
         masses = masses[masses > 1e-12]
         return float(-(masses * np.log2(masses)).sum())
 

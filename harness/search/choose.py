@@ -44,9 +44,8 @@ class Chooser:
         order = np.argsort(-beliefs.mass, kind="stable")[:HEAVIEST]
         self.columns = order[beliefs.mass[order] > 1e-9]
         joint = beliefs.joint[self.columns]
-        rows = np.vstack([joint, beliefs.none_joint[None], beliefs.soft_joint])
+        rows = np.vstack([joint, beliefs.none_joint[None]])
         rows /= rows.sum()
-        self.soft = len(self.space.soft)
         # One layer per combination of answers that the batch may have by then.
         self.layers = [rows]
 
@@ -69,8 +68,7 @@ class Chooser:
 
     def _shown(self, variants: Bits) -> Floats:
         listed = self.space.shown_by(variants, self.columns).astype(np.float64)
-        none = np.zeros((len(variants), 1))
-        return np.hstack([listed, none, self.space.soft_shown_by(variants)])
+        return np.hstack([listed, np.zeros((len(variants), 1))])
 
     def take(self, variant: Bits) -> None:
         """Count a message as sent: split what is known by its two possible answers."""

@@ -15,7 +15,7 @@ from harness.search.case import Case, Culprit, conclude
 from harness.search.desk import Desk, Factors, Step
 from harness.search.minimise import minimise
 from harness.search.pool import Pool
-from harness.search.proof import claim, prove
+from harness.search.proof import claim, evidence_for, prove
 from harness.search.reproduce import SURE, clearance, reproduce
 from harness.search.scope import settle_scope, told_scope
 
@@ -45,7 +45,7 @@ def isolate(desk: Desk, case: Case, find: Find, foresee: Foresee | None = None) 
         seed = None if pool else (yield from reproduce(desk, target, prior, phase))
         if pool is None and seed is None:
             case.restored = clearance(desk, target, prior).clean >= SURE
-            if not (yield from drop_artefacts(desk, case)):
+            if not (yield from drop_artefacts(desk, case)) and not (yield from prove_again(desk, case)):
                 return conclude(case, missing=_unclear(desk, case))
             continue
         if pool is None:
@@ -77,7 +77,7 @@ def showing(desk: Desk, target: Factors, seed: str) -> Pool:
     """Return the seeds that refused a message before: only they can show what causes it."""
     refused = {seen.ask.seed for seen in desk.evidence() if seen.rejected and seen.ask.factors == target}
     held = desk.shown(target, seed)
-    return Pool(desk, target, [s for s in desk.alive() if s in refused and desk.shown(target, s) == held])
+    return Pool(desk, target, [s for s in desk.seeds if s in refused and desk.shown(target, s) == held])
 
 
 def accuse(desk: Desk, case: Case, names: tuple[str, ...], pool: Pool) -> Step[None]:
@@ -98,6 +98,18 @@ def find_by_splitting(
         if names and (yield from prove(desk, claim(desk, names), pool)):
             return names
     return None
+
+
+def prove_again(desk: Desk, case: Case) -> Step[bool]:
+    """Repeat proofs that a refusal of the sender cut through later; True if one failed and was dropped."""
+    for culprit in list(case.culprits):
+        wanted = claim(desk, culprit.factors)
+        if evidence_for(desk, wanted.subject) >= wanted.need:
+            continue
+        if not (yield from prove(desk, wanted, Pool(desk, wanted.child, culprit.seeds))):
+            case.culprits.remove(culprit)
+            return True
+    return False
 
 
 def drop_artefacts(desk: Desk, case: Case) -> Step[bool]:

@@ -18,6 +18,7 @@ FIRES = ((0.35, 0.03), (0.55, 0.06), (0.65, 0.08), (0.75, 0.12), (0.85, 0.16), (
 EVERYBODY, DOMAIN, VALUE, PART = 0.62, 0.14, 0.12, 0.12  # who is affected, if there is a trigger
 PARTS = (0.5, 0.35)  # shares of affected seeds; a smaller share than a third can't be ruled out by a small segment
 SURE = 0.97
+IDLE = 1.3 * NOISE  # a chance of a refusal at which a message would tell nothing more
 MOST_REPEATS = 14  # messages of one variant to one seed
 
 
@@ -101,7 +102,8 @@ def reproduce(desk: Desk, target: Factors, prior: float, phase: Phase) -> Step[s
     whole = "production" if target == desk.everything else "production without the suspects"
     while True:
         state = clearance(desk, target, prior)
-        if state.seed is None or (state.clean >= SURE and not (phase is Phase.REPRODUCE and state.unseen)):
+        unseen = phase is Phase.REPRODUCE and state.unseen
+        if state.seed is None or (not unseen and (state.clean >= SURE or state.expect < IDLE)):
             return None
         why = f"Is {whole} refused here? {state.clean:.0%} sure that it passes; this seed tells most."
         seen = yield from desk.ask(Ask(target, state.seed, phase, why=why), state.expect)

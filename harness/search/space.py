@@ -21,9 +21,10 @@ Bits = npt.NDArray[np.bool_]
 # How likely it is that the cause is one change, two together, either of two, three together, or more together.
 SINGLE, PAIR, EITHER, TRIPLE, FOUR = 0.60, 0.17, 0.10, 0.07, 0.005
 MORE = 0.5  # each further order is half as likely as the one before
-ORDERS = (2, 3, 4, 5, 6)  # kept as one soft row each where their sets are too many to list
-MOST_FOR_PAIRS = 96
-MOST_FOR_TRIPLES = 40
+HIGHEST = 6  # beyond, sets are listed only where the focus is small
+MOST_FOR_PAIRS = 100  # changes of which all pairs are listed, inside the focus or not
+MOST_LISTED = 12_000  # sets of one order; of more, a sample stands for all
+SAMPLE = 2_000
 MOST_FOR_ALL = 11  # members of a refused set of which every combination is listed
 
 
@@ -38,7 +39,8 @@ class Cause:
 class Space:
     """All causes over n changes, seen from a refused set `focus` (positions) that most likely holds the trigger.
 
-    The first n causes are the single changes, in order.
+    The first n causes are the single changes, in order. Of the larger sets inside the focus a sample is kept where
+    they are too many: it shows which changes can be left out, and the focus shrinks until all fit.
     """
 
     def __init__(self, weights: Sequence[float], focus: frozenset[int]) -> None:
@@ -47,27 +49,21 @@ class Space:
         self._weights = np.sqrt(np.asarray(weights, dtype=np.float64))
         self._families = list(self._list_families())
         shares = [share * self._spread(members) for share, members, _ in self._families]
-        listed = {members.shape[1] for _, members, _ in self._families}
-        self.soft = tuple(order for order in ORDERS if order not in listed and order <= len(focus))
-        soft_prior = np.array([_order_mass(order) for order in self.soft])
-        total = sum(share.sum() for share in shares) + soft_prior.sum()
-        self.prior: Floats = np.concatenate(shares) / total
-        self.soft_prior: Floats = soft_prior / total
+        prior = np.concatenate(shares)
+        self.prior: Floats = prior / prior.sum()
 
     def _list_families(self) -> Iterator[tuple[float, npt.NDArray[np.intp], bool]]:
-        """List prior mass, members and kind of each family whose sets are few enough to be listed."""
+        """List prior mass, members and kind of each family."""
         everything = list(range(self.count))
         inside = sorted(self.focus)
         yield SINGLE, _sets(everything, 1), False
         pairs = everything if self.count <= MOST_FOR_PAIRS else inside
-        if 2 <= len(pairs) <= MOST_FOR_PAIRS:
+        if len(pairs) >= 2:
             yield PAIR, _sets(pairs, 2), False
             yield EITHER, _sets(pairs, 2), True
-        if 3 <= len(inside) <= MOST_FOR_TRIPLES:
-            yield TRIPLE, _sets(inside, 3), False
-        if len(inside) <= MOST_FOR_ALL:
-            for order in range(4, len(inside) + 1):
-                yield _order_mass(order), _sets(inside, order), False
+        highest = len(inside) if len(inside) <= MOST_FOR_ALL else HIGHEST
+        for order in range(3, min(highest, len(inside)) + 1):
+            yield (TRIPLE if order == 3 else FOUR * MORE ** (order - 4)), _sets(inside, order), False
 
     def _spread(self, members: npt.NDArray[np.intp]) -> Floats:
         masses: Floats = self._weights[members].prod(axis=1)
@@ -124,18 +120,11 @@ class Space:
             members, needed = members[:, columns], needed[columns]
         return np.asarray(variants.astype(np.float32) @ members >= needed)
 
-    def soft_shown_by(self, variants: Bits) -> Floats:
-        """Return for each variant and soft order how likely it holds a set of that order, drawn from the focus."""
-        inside = variants[:, sorted(self.focus)].sum(axis=1)
-        size = len(self.focus)
-        return np.array([[comb(int(k), order) / comb(size, order) for order in self.soft] for k in inside]).reshape(
-            len(variants), len(self.soft)
-        )
-
 
 def _sets(places: Sequence[int], order: int) -> npt.NDArray[np.intp]:
-    return np.array(list(combinations(places, order)), dtype=np.intp).reshape(-1, order)
-
-
-def _order_mass(order: int) -> float:
-    return {2: PAIR + EITHER, 3: TRIPLE}.get(order, FOUR * MORE ** (order - 4))
+    """List the sets of one order, or draw a sample of them, the same one each time."""
+    if comb(len(places), order) <= MOST_LISTED:
+        return np.array(list(combinations(places, order)), dtype=np.intp).reshape(-1, order)
+    draw = np.random.default_rng([order, *places])
+    ranks = draw.random((SAMPLE, len(places))).argsort(axis=1, kind="stable")[:, :order]
+    return np.unique(np.sort(np.asarray(places, dtype=np.intp)[ranks], axis=1), axis=0)
