@@ -27,6 +27,7 @@ def diff(
     segment: Annotated[str | None, typer.Option(help="Segment of seeds.yaml; default: the only one.")] = None,
     seed: Annotated[str | None, typer.Option(help="Seed whose message is shown; default: the first.")] = None,
     ask: Annotated[list[str] | None, typer.Option(help="Sender factors, as for plan.")] = None,
+    wear: Annotated[str | None, typer.Option(help="Merge rows that the seeds wear, as for run.")] = None,
     workspace: WorkspaceOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -40,7 +41,7 @@ def diff(
     from harness.run.prepare import Wishes, prepare
 
     place = open_workspace(workspace)
-    prepared = prepare(place, campaign, segment, None, Wishes(asked=tuple(ask or ())), datetime.now(UTC))
+    prepared = prepare(place, campaign, segment, None, Wishes(asked=tuple(ask or ()), wear=wear), datetime.now(UTC))
     first, second = _message(place, prepared, a, seed), _message(place, prepared, b, seed)
     found = difference(first, second)
     if json:

@@ -25,6 +25,7 @@ def plan(
     write: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write each rung for the first seed as .eml, with manifest.json.")
     ] = None,
+    wear: Annotated[str | None, typer.Option(help="Merge rows that the seeds wear, as for run.")] = None,
     workspace: WorkspaceOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -38,7 +39,7 @@ def plan(
     from harness.run.prepare import Wishes, prepare
 
     place = open_workspace(workspace)
-    prepared = prepare(place, campaign, segment, relay, Wishes(asked=tuple(ask or ())), datetime.now(UTC))
+    prepared = prepare(place, campaign, segment, relay, Wishes(asked=tuple(ask or ()), wear=wear), datetime.now(UTC))
     manifest = _write(prepared, write) if write else None
     if json:
         print_json(_object(place, prepared, manifest))

@@ -37,6 +37,10 @@ def run(
     suspects: Annotated[
         Path | None, typer.Option(help="Suspects of `harness triage`: what to test first, and profiles to wear.")
     ] = None,
+    wear: Annotated[
+        str | None,
+        typer.Option(help="Merge rows that the seeds wear: all, none or a profile's name; default: what seeds lack."),
+    ] = None,
     max_sends: Annotated[int | None, typer.Option(min=1, help="Stop after this many messages.")] = None,
     max_refusals: Annotated[int | None, typer.Option(min=1, help="Stop after this many refusals.")] = 40,
     refusal_price: Annotated[
@@ -92,6 +96,7 @@ def run(
         shuffle_key=key,
         weights=weights,
         profiles=profiles,
+        wear=wear or ("all" if profiles else None),
     )
     prepared = prepare(place, campaign, segment, relay, wishes, datetime.now(UTC))
     check_ready(place, prepared.relay)
@@ -105,9 +110,11 @@ def run(
 def _suspects(file: Path | None) -> tuple[dict[str, float], tuple[Profile, ...]]:
     if file is None:
         return {}, ()
-    from harness.run.suspects import read_suspects
+    from harness.edge.config import read_text
+    from harness.triage.suspects import load_suspects
 
-    return read_suspects(file)
+    said = load_suspects(read_text(file), str(file))
+    return dict(said.weights), said.profiles
 
 
 def _confirm(prepared: Prepared, yes: bool) -> None:

@@ -234,6 +234,20 @@ def load_workspace(start: Path | None = None, *, exactly: Path | None = None) ->
     return Workspace(find_workspace(start or Path.cwd()))
 
 
+def read_text(path: Path) -> str:
+    """Read a UTF-8 file that an option names.
+
+    Raises:
+        ConfigError: it is missing or no UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ConfigError(f"{path}: can't be read: {error.strerror or error}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8") from None
+
+
 def digest(value: Any) -> str:
     """Return the SHA-256 of a value's canonical JSON, to tell whether two runs had the same."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()

@@ -36,6 +36,7 @@ class Wishes:
     shuffle_key: str | None = None
     weights: Mapping[str, float] = field(default_factory=dict)
     profiles: tuple[Profile, ...] = ()
+    wear: str | None = None  # all, none, a profile's name; None: profiles fill only what seeds lack
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,8 @@ def prepare(
     segment = workspace.segment(segment_name)
     relay = workspace.relay(relay_name)
     campaign = workspace.campaign(name)
-    if wishes.profiles:
-        campaign = replace(campaign, profiles=(*campaign.profiles, *wishes.profiles))
+    segment = dress(segment, (*wishes.profiles, *campaign.profiles), wishes.wear)
+    campaign = replace(campaign, profiles=())  # what is worn is the seeds' own now
     check_addresses(campaign, segment, relay)
     expansion = expand(campaign, segment, asked=wishes.asked)
     check_domains(expansion, segment)
@@ -77,7 +78,7 @@ def prepare(
         ended=None,
         factors=expansion.factors,
         ladder=expansion.ladder(),
-        values={persona: dict(expansion.values(persona)) for persona in personas(campaign, segment)},
+        values={seed.address: dict(expansion.values(seed.address)) for seed in segment.seeds},
         wears={seed.address: tuple(sorted(expansion.wears(seed.address))) for seed in segment.seeds},
         budget=budget(wishes, segment, relay),
         shuffle_key=wishes.shuffle_key or run_id,
@@ -88,7 +89,7 @@ def prepare(
         digests=digests(campaign, segment),
         envelope_sender=campaign.envelope_sender,
         sender=campaign.sender,
-        weights=dict(wishes.weights),
+        weights=weights_by_factor(wishes.weights, expansion),
         options={"exact": wishes.exact, "asked": list(wishes.asked), "retries": relay.pace.retries},
         version=__version__,
     )
@@ -101,9 +102,37 @@ def new_run_id(now: datetime) -> str:
     return f"{now:%y%m%d-%H%M}-" + "".join(secrets.choice(letters) for _ in range(4))
 
 
-def personas(campaign: Campaign, segment: Segment) -> list[str]:
-    """Return the names under which merge values can be worn: seeds, then profiles."""
-    return [seed.address for seed in segment.seeds] + [profile.name for profile in campaign.profiles]
+def dress(segment: Segment, profiles: Sequence[Profile], wear: str | None) -> Segment:
+    """Let the seeds wear production recipients' merge rows, in turn: what a customer got, sent to a mailbox of ours.
+
+    Raises:
+        ConfigError: no profile has the name that is asked for.
+    """
+    if wear not in (None, "all", "none"):
+        profiles = [profile for profile in profiles if profile.name == wear]
+        if not profiles:
+            raise ConfigError(
+                f"--wear {wear}: no profile of the campaign or the suspects has this name; or say all, none"
+            )
+    if not profiles or wear == "none":
+        return segment
+    seeds = []
+    for number, seed in enumerate(segment.seeds):
+        worn = profiles[number % len(profiles)].merge
+        merge = {**seed.merge, **worn} if wear else {**worn, **seed.merge}
+        seeds.append(replace(seed, merge=merge))
+    return replace(segment, seeds=tuple(seeds))
+
+
+def weights_by_factor(weights: Mapping[str, float], expansion: Expansion) -> dict[str, float]:
+    """Spread the weight of a group (a host) over its links; what the campaign does not have is left out."""
+    known = {factor.id for factor in expansion.factors}
+    spread: dict[str, float] = {}
+    for name, weight in weights.items():
+        for member in expansion.groups.get(name, (name,)):
+            if member in known:
+                spread[member] = max(weight, spread.get(member, 0.0))
+    return spread
 
 
 def budget(wishes: Wishes, segment: Segment, relay: Relay) -> Budget:
@@ -194,15 +223,13 @@ def digests(campaign: Campaign, segment: Segment) -> dict[str, str]:
     }
 
 
-def expand_again(workspace: Workspace, run: RunRecord, profiles: Sequence[Profile] = ()) -> tuple[Campaign, Expansion]:
+def expand_again(workspace: Workspace, run: RunRecord) -> tuple[Campaign, Expansion]:
     """Find the factors of a run's campaign once more, to go on with it.
 
     Raises:
         ConfigError: the campaign's files changed since; new messages would not belong to this run's experiment.
     """
-    campaign = workspace.campaign(run.campaign)
-    if profiles:
-        campaign = replace(campaign, profiles=(*campaign.profiles, *profiles))
+    campaign = replace(workspace.campaign(run.campaign), profiles=())
     now = digests(campaign, run.segment)
     changed = [name for name in ("template", "headers", "attachments", "plain") if now[name] != run.digests.get(name)]
     if changed:
