@@ -16,11 +16,11 @@ import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from harness.edge.inlet import Found, Known, Piece, Skipped
+from harness.edge.inlet import Found, Glances, Known, Piece, Skipped
 from harness.edge.mailbox import until_changed
 from harness.errors import EventError, MailboxError
 
@@ -37,6 +37,7 @@ class EventFolder:
 
     path: Path
     provider: str | None = None
+    _glances: Glances = field(default_factory=Glances, repr=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -48,8 +49,11 @@ class EventFolder:
         if not self.path.exists():
             raise MailboxError(f"{self.path}: there is no such file or folder; save the provider's events there")
         for path in [self.path] if self.path.is_file() else _event_files(self.path):
-            place = path.name if path == self.path else str(path.relative_to(self.path))
-            yield from self._read_file(path, place, known)
+            stamp = self._glances.look(path)
+            if stamp is not None:
+                place = path.name if path == self.path else str(path.relative_to(self.path))
+                yield from self._read_file(path, place, known)
+                self._glances.done(path, stamp)
 
     def _read_file(self, path: Path, place: str, known: Known) -> Iterator[Found]:
         try:

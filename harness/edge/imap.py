@@ -62,6 +62,7 @@ class ImapInlet:
     poll: float = POLL
     _box: Any = field(default=None, repr=False)
     _validity: str = ""
+    _read: int = 0  # all mails up to this UID were read and taken
 
     @property
     def name(self) -> str:
@@ -76,12 +77,14 @@ class ImapInlet:
         """
         try:
             self._open()
-            new = [uid for uid in self._uids() if not known(self._identity(uid))]
+            there = self._uids()
+            new = [uid for uid in there if not known(self._identity(uid))]
             for group in self._groups(new):
                 if isinstance(group, Skipped):
                     yield group
                 else:
                     yield from self._fetch(group)
+            self._read = max(self._read, *map(int, there), 0)
         except MailboxError:
             self.close()
             raise
@@ -142,8 +145,10 @@ class ImapInlet:
                 f"{self.login.where}: there is no folder {self.folder!r} for {self.login.username} "
                 f"({_words(answer)}); name one of: {', '.join(_folders(self._box)) or 'none is listed'}"
             )
-        validity = self._box.client.response("UIDVALIDITY")[1]
-        self._validity = validity[0].decode("ascii", "replace") if validity and validity[0] else "0"
+        answer = self._box.client.response("UIDVALIDITY")[1]
+        validity = answer[0].decode("ascii", "replace") if answer and answer[0] else "0"
+        if validity != self._validity:
+            self._validity, self._read = validity, 0
 
     def _identity(self, uid: str) -> str:
         login = self.login
@@ -154,8 +159,12 @@ class ImapInlet:
         if self.since is not None:
             day = self.since - timedelta(days=1)  # SINCE knows days only, in the server's zone
             criteria = f"SINCE {day.day:02d}-{_MONTHS[day.month - 1]}-{day.year}"
-        data = self._ask("SEARCH", None, criteria)
-        return sorted((uid.decode("ascii") for uid in (data[0] or b"").split() if uid.isdigit()), key=int)
+        if self._read:
+            criteria += f" UID {self._read + 1}:*"  # which names the last mail even where it is older
+        found = [
+            uid.decode("ascii") for uid in (self._ask("SEARCH", None, criteria) or [b""])[0].split() if uid.isdigit()
+        ]
+        return sorted((uid for uid in found if int(uid) > self._read), key=int)
 
     def _groups(self, uids: list[str]) -> Iterator[list[str] | Skipped]:
         """Cut the mails into groups that are bounded in number and bytes; a huge mail is skipped."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Protocol
 from harness.errors import MailboxError
 
 MAX_MAIL = 10 * 2**20  # a bounce quotes at most the message that it is about
+SETTLED = 2_000_000_000  # nanoseconds
 Known = Callable[[str], bool]
 
 
@@ -59,6 +61,30 @@ class Inlet(Protocol):
     def close(self) -> None:
         """Let go of connections."""
         ...
+
+
+class Glances:
+    """Which files were read to their end, and how they looked then: one that looks the same holds nothing new.
+
+    A file that was written in the last moments is looked at again, for its clock may be coarse.
+    """
+
+    def __init__(self) -> None:
+        self._stamps: dict[Path, tuple[int, int, int]] = {}
+
+    def look(self, path: Path) -> tuple[int, int, int] | None:
+        """Return how a file looks now; None if it looks as it did when it was read."""
+        try:
+            found = path.stat()
+        except OSError:
+            return (0, 0, 0)  # reading it will tell
+        stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
+        return None if self._stamps.get(path) == stamp else stamp
+
+    def done(self, path: Path, stamp: tuple[int, int, int]) -> None:
+        """Note that all of a file was read, and taken by whoever asked for it."""
+        if time.time_ns() - stamp[0] > SETTLED:
+            self._stamps[path] = stamp
 
 
 def read_regular(path: Path, limit: int = MAX_MAIL) -> bytes | None:

@@ -7,12 +7,12 @@ import hashlib
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from harness.edge.inlet import MAX_MAIL, Found, Known, Piece, Skipped, cannot_read, read_regular
+from harness.edge.inlet import MAX_MAIL, Found, Glances, Known, Piece, Skipped, cannot_read, read_regular
 from harness.errors import MailboxError
 
 POLL = 1.0  # seconds between looks at a folder
@@ -28,6 +28,7 @@ class Maildir:
     path: Path
     folder: str = "INBOX"
     since: datetime | None = None
+    _done: set[str] = field(default_factory=set, repr=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -47,8 +48,11 @@ class Maildir:
         for part in ("new", "cur"):
             for path in _files(self._root / part, self.since):
                 unique = path.name.partition(":")[0]
+                if unique in seen or unique in self._done or path.name.startswith("."):
+                    continue
                 identity = f"maildir:{unique}"
-                if unique in seen or path.name.startswith(".") or known(identity):
+                if known(identity):
+                    self._done.add(unique)
                     continue
                 found = self._open(path, unique, identity)
                 if found is not None:
@@ -78,6 +82,7 @@ class EmlFolder:
     """A folder (or one file) of mails saved as .eml."""
 
     path: Path
+    _glances: Glances = field(default_factory=Glances, repr=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -89,18 +94,23 @@ class EmlFolder:
         if not self.path.exists():
             raise MailboxError(f"{self.path}: there is no such file or folder; save bounces there as .eml files")
         for path in [self.path] if self.path.is_file() else _eml_files(self.path):
-            try:
-                raw = read_regular(path)
-            except OSError as error:
-                yield Skipped(str(path), str(error.strerror or error))
-                continue
-            if raw is None:
-                yield Skipped(str(path), _TOO_LONG)
-                continue
-            place = path.name if path == self.path else str(path.relative_to(self.path))
-            identity = f"eml:{place}:{hashlib.sha256(raw).hexdigest()}"
-            if not known(identity):
-                yield Piece(identity, raw, place)
+            stamp = self._glances.look(path)
+            if stamp is not None:
+                found = self._open(path, known)
+                if found is not None:
+                    yield found
+                self._glances.done(path, stamp)
+
+    def _open(self, path: Path, known: Known) -> Found | None:
+        try:
+            raw = read_regular(path)
+        except OSError as error:
+            return Skipped(str(path), str(error.strerror or error))
+        if raw is None:
+            return Skipped(str(path), _TOO_LONG)
+        place = path.name if path == self.path else str(path.relative_to(self.path))
+        identity = f"eml:{place}:{hashlib.sha256(raw).hexdigest()}"
+        return None if known(identity) else Piece(identity, raw, place)
 
     def wait(self, seconds: float) -> None:
         """Return when the folder changed."""
@@ -115,6 +125,7 @@ class Mbox:
     """One mbox file (RFC 4155); a mail is known by its content, for it has no name."""
 
     path: Path
+    _glances: Glances = field(default_factory=Glances, repr=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -123,6 +134,9 @@ class Mbox:
 
     def read(self, known: Known) -> Iterator[Found]:
         """Yield the mails in file order, holding one in memory."""
+        stamp = self._glances.look(self.path)
+        if stamp is None:
+            return
         try:
             file = self.path.open("rb")
         except OSError as error:
@@ -137,6 +151,7 @@ class Mbox:
                 identity = f"mbox:{hashlib.sha256(raw).hexdigest()}"
                 if not known(identity):
                     yield Piece(identity, raw, place)
+        self._glances.done(self.path, stamp)
 
     def wait(self, seconds: float) -> None:
         """Return when the file changed."""

@@ -200,6 +200,21 @@ def test_eml_files_are_found_below_a_folder_and_read_anew_when_written_anew(tmp_
     assert raws(read(EmlFolder(tmp_path / "a.eml"))) == [b"a anew"]
 
 
+@pytest.mark.parametrize("make", [Mbox, EmlFolder, EventFolder])
+def test_a_file_that_did_not_change_is_not_read_again_and_one_that_did_is(make: type, tmp_path: Path) -> None:
+    texts = {Mbox: MBOX, EmlFolder: b"Subject: one\n\n", EventFolder: b'{"event": "bounce"}\n'}
+    path = tmp_path / "file.eml"
+    path.write_bytes(texts[make])
+    os.utime(path, (time.time() - 60, time.time() - 60))
+    inlet = make(path)
+    first = next(iter(inlet.read(lambda identity: False)))  # broken off: nobody took the rest
+    assert read(inlet)[0] == first
+    assert read(inlet) == []
+    path.write_bytes(texts[make].replace(b"one", b"two").replace(b"bounce", b"defer!"))
+    assert read(inlet) != []
+    assert read(inlet) != []  # written a moment ago: looked at again
+
+
 def test_waiting_ends_when_a_file_comes(maildir: Path) -> None:
     threading.Timer(0.3, (maildir / "new" / "1").write_bytes, [b"x"]).start()
     begun = time.monotonic()

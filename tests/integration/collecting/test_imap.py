@@ -93,6 +93,14 @@ def test_a_huge_mail_is_skipped_and_said() -> None:
     assert isinstance(small, Piece)
 
 
+def test_a_reading_that_was_broken_off_is_begun_again(filled: Dovecot) -> None:
+    inlet = ImapInlet(login(filled))
+    first = next(iter(inlet.read(lambda identity: False)))
+    assert read(inlet)[0] == first  # nobody took the rest
+    assert read(inlet) == []  # now it was taken
+    inlet.close()
+
+
 def test_idle_wakes_up_when_mail_comes(server: Dovecot) -> None:
     inlet = ImapInlet(login(server))
     known = {piece.identity for piece in read(inlet) if isinstance(piece, Piece)}
@@ -122,7 +130,8 @@ def test_a_lost_connection_is_made_anew(server: Dovecot) -> None:
     inlet = ImapInlet(login(server))
     read(inlet)
     inlet._box.client.sock.close()
-    assert read(inlet)
+    server.deliver(b"Subject: after the loss\r\n\r\n")
+    assert [piece.raw for piece in read(inlet) if isinstance(piece, Piece)] == [b"Subject: after the loss\r\n\r\n"]
     inlet.close()
 
 
