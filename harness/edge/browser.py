@@ -15,7 +15,7 @@ from html import escape
 from pathlib import Path
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
-WIDTH, HEIGHT, SCALE = 620, 900, 0.5
+WIDTH, HEIGHT, SCALE = 620, 640, 0.5
 TIMEOUT = 25.0
 LARGEST = 70_000  # bytes of a picture that a page under 300 KB can carry twice
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-src 'none'; form-action 'none'"

@@ -108,7 +108,7 @@ def missing(blocks: Sequence[Block], needed: float) -> int:
     for added in range(MOST_BLOCKS):
         if e_value(more) >= needed:
             return added
-        more.append(Block(1, 0, 1, 1))
+        more.append(Block(1, 0, 1, 1, True))  # on seeds not heard of yet: rather a message too many than too few
     return MOST_BLOCKS
 
 

@@ -24,6 +24,7 @@ BEFORE_CONTENT = frozenset({Step.MAIL, Step.RCPT, Step.DATA})
 BEFORE_MAIL = frozenset({Step.CONNECT, Step.HELO, Step.AUTH})
 # Read by a person or complained about: the message is in the mailbox.
 SEEN = frozenset({Kind.DELIVERED, Kind.MDN, Kind.COMPLAINT})
+GOOD_ACTIONS = ("delivered", "relayed", "expanded")
 UNSENT = {State.PLANNED: Outcome.PLANNED, State.NOT_SENT: Outcome.NOT_SENT}
 ENDED = ("finished", "stopped")
 RANKS = {Evidence.STRONG: 0, Evidence.CONDITIONAL: 1, Evidence.NONE: 2}
@@ -125,9 +126,12 @@ def _of_answer(answer: Answer) -> Settled | None:
         return _told(answer, Outcome.DELIVERED, f"{answer.source} says {answer.kind}", cause="accepted")
     if answer.kind is Kind.SUPPRESSED:
         return _told(answer, Outcome.CENSORED, "suppressed by the provider, never offered to Apple", cause="suppressed")
+    # A delivery report is of kind bounce whatever it reports; its action says which (RFC 3464 section 2.3.3).
+    if answer.kind is Kind.BOUNCE and answer.action in GOOD_ACTIONS:
+        return _told(answer, Outcome.DELIVERED, f"a delivery report says {answer.action}", cause="accepted")
     if answer.sent_more_than_once:
         return _told(answer, Outcome.UNKNOWN, "the relay says that it may have been sent more than once")
-    if answer.kind is Kind.DEFERRED:
+    if answer.kind is Kind.DEFERRED or (answer.kind is Kind.BOUNCE and answer.action == "delayed"):
         return _told(answer, Outcome.PENDING, "delayed; the relay still tries")
     if answer.kind is Kind.EXPIRED or (answer.kind is Kind.BOUNCE and reading.permanent is False):
         return _told(answer, Outcome.CENSORED, "the relay gave up after temporary failures")

@@ -145,13 +145,12 @@ class _Placing:
 
     def change(self, name: str) -> tuple[str | None, str]:
         """Name the nearest variant that was sent, and the difference from it; production's parent is what leads up."""
-        rung = self._rungs.get(name)
-        if rung and (rung.parent is None or rung.parent in self._sets):
-            return rung.parent, rung.change
         if name == CONTROL:
             return None, ""
-        restored = self._asks[name].phase is Phase.RESTORE
-        parent = PRODUCTION if restored else self._nearest(name)
+        rung, restored = self._rungs.get(name), self._asks[name].phase is Phase.RESTORE
+        if rung and not restored and (rung.parent is None or rung.parent in self._sets):
+            return rung.parent, rung.change
+        parent = PRODUCTION if restored and name != PRODUCTION else self._nearest(name)
         return parent, self._difference(self._sets[parent], self._sets[name])
 
     def _nearest(self, name: str) -> str:

@@ -77,7 +77,7 @@ class _Axis:
         for step in range(TICKS + 1):
             seconds = self._span * step / TICKS
             x = round(LEFT + 8 + step / TICKS * (WIDTH - LEFT - RIGHT - 16), 1)
-            said = f"{seconds / 60:.0f} min" if self._span >= 300 else f"{seconds:.0f} s"
+            said = f"{seconds / 60:.0f} min" if self._span >= 600 else f"{seconds:.{0 if self._span >= 12 else 1}f} s"
             marks.append(svg.Text(x=x, y=height - 8, class_=["t-tick"], text_anchor="middle", text=said))
         return marks
 

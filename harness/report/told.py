@@ -127,4 +127,4 @@ def acceptance(answers: str, settle: float) -> str:
     """Say what `accepted` means on this relay: only ever what was seen."""
     if answers == "session":
         return "accepted: the relay passed on Apple's own 250; no mailbox was looked into"
-    return f"accepted: the relay queued it and no bounce came within {settle / 60:g} min; delivered: seen or confirmed"
+    return f"accepted: the relay queued it and no bounce came within {span(settle)}; delivered: seen or confirmed"
