@@ -12,6 +12,7 @@ from typing import Protocol
 
 from harness.campaign.describe import describe, order_of
 from harness.campaign.folder import FolderShop
+from harness.campaign.imported import MessageShop
 from harness.campaign.layout import Findings
 from harness.campaign.needs import Nesting
 from harness.campaign.rendering import Persona
@@ -51,7 +52,7 @@ class Expansion:
         asked = tuple(dict.fromkeys(asked))
         personas = [Persona(seed.address, seed.merge) for seed in segment.seeds]
         personas += [Persona(profile.name, profile.merge) for profile in campaign.profiles]
-        shop: Shop = FolderShop(campaign, personas, asked)
+        shop: Shop = (FolderShop if campaign.message is None else MessageShop)(campaign, personas, asked)
         nesting = Nesting()
         self._pieces: dict[str, tuple[Piece, ...]] = {}
         self._wears: dict[str, frozenset[str]] = {}
@@ -64,6 +65,9 @@ class Expansion:
         for inner, outer in shop.extra_needs:
             nesting.need(inner, outer)
         needs = nesting.needs()
+        for name in asked:
+            if name not in needs and name != "envelope-sender":
+                raise ConfigError(f"{name!r} was asked for, but the campaign {campaign.name} has nothing of it")
         if self._envelope_asked:
             needs["envelope-sender"] = frozenset()
         made = [describe(name, needs[name], shop.found, shop.states) for name in needs]

@@ -8,6 +8,7 @@ from harness.campaign.layout import Findings, Layout, cut, simple, with_preheade
 from harness.campaign.level import Level
 from harness.campaign.markup import read_page
 from harness.campaign.message import Assembly, addresses, check_header, check_name, field_modes, split_author
+from harness.campaign.naming import aliased
 from harness.campaign.neutral import look_up, note, subject
 from harness.campaign.place import Branch, Node
 from harness.campaign.rendering import Persona, Renderer, settings_file
@@ -57,7 +58,7 @@ class FolderShop:
                     shown.setdefault(merge.fields[0], {})[merge.production] = None
         values: dict[str, str] = {}
         for name in fields:
-            row = look_up(persona.merge, name)
+            row = look_up(aliased(persona.merge), name)
             own = shown.get(name)
             values[f"merge:{name}"] = " | ".join(own) if own else str(row)
         return values

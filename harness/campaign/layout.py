@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -39,8 +39,10 @@ class Layout:
         self._numbers: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[list[int], list[int]]] = {}
         self._links: dict[str, str] = {}  # what a URL looks like to readers -> the link's name
 
-    def body(self, text: Level | None, markup: Level | None) -> dict[str, tuple[Node, ...]]:
-        """Lay out the text part and the HTML part of one message together."""
+    def body(
+        self, text: Level | None, markup: Level | None, more: Callable[[Level], list[Place]] | None = None
+    ) -> dict[str, tuple[Node, ...]]:
+        """Lay out the text part and the HTML part of one message together; `more` finds places of its own."""
         pages = {
             part: self._page(part, level) for part, level in (("html", markup), ("text", text)) if level is not None
         }
@@ -52,6 +54,7 @@ class Layout:
             page = pages[part]
             places = self._places(part, _in_urls(level, page.spots), page.spots, "")
             places += self._copy(part, page, numbers[part])
+            places += more(level) if more else []
             made[part] = nest(_in_urls(level, page.spots), places, partial(self._atom, part))
         return made
 

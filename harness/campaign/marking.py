@@ -29,7 +29,8 @@ MAX_FIELDS = 4  # more fields in one expression are switched together: 2**n rend
 
 # Filters that make sense of any neutral word; with others (round, format, date) the neutral value stands bare.
 _EASY_FILTERS = word_set(
-    "upper lower title capitalize trim e escape default d urlencode truncate replace string striptags safe forceescape"
+    "upper lower title capitalize capital trim e escape default d urlencode truncate replace string striptags safe"
+    " forceescape"
 )
 _EASY_METHODS = word_set("upper lower title capitalize strip lstrip rstrip swapcase")
 _EASY_NODES = (
@@ -265,7 +266,7 @@ class Marker:
                 return f"{base}.{node.attr}" if base else None
             case nodes.Getitem(arg=nodes.Const() as key):
                 base = self._path(node.node, scope)
-                return f"{base}.{key.value}" if base else None
+                return base if key.value == "." else f"{base}.{key.value}" if base else None
             case nodes.Call(node=nodes.Getattr() as method):
                 if method.attr in ("items", "values", "keys") and not node.args:
                     return self._path(method.node, scope)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from harness.campaign.place import rank
-from harness.campaign.wire import Pick, Piece, Span
+from harness.campaign.wire import Pick, Piece, Slot, Span
 
 
 class Nesting:
@@ -33,6 +33,8 @@ class Nesting:
                     self._stand(owner, outer, worn)
                 if piece.inner:
                     self._walk(piece.inner, (*outer, *(one for one in piece.owners if one not in outer)), worn)
+            elif not isinstance(piece, bytes | Slot):
+                self._walk(piece.inner, outer, worn)
 
     def _stand(self, owner: str, outer: tuple[str, ...], worn: set[str]) -> None:
         worn.add(owner)

@@ -10,7 +10,7 @@ from harness.campaign.level import Atom, Level, literal
 
 NOTHING = literal("")
 # Which place is the outer one where two have the same span.
-_ORDER = ("text", "preheader", "link", "redirect", "image", "pixel", "style", "swap")
+_ORDER = ("text", "preheader", "link", "redirect", "image", "pixel", "style", "swap", "merge")
 
 
 @dataclass(frozen=True, slots=True)

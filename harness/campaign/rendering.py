@@ -10,6 +10,7 @@ from jinja2 import TemplateError
 
 from harness.campaign.level import Level, literal
 from harness.campaign.marking import RESERVED, Marker, Marks, read_marked
+from harness.campaign.naming import aliased
 from harness.campaign.neutral import Neutral
 from harness.campaign.templating import MailEnvironment, explain, render
 from harness.errors import ConfigError
@@ -68,10 +69,11 @@ class Renderer:
         for source in self._sources:
             _refuse_reserved(source.text, source.where)
         texts = {**campaign.includes, **{source.where: source.text for source in self._sources}}
-        known = frozenset(name for persona in personas for name in persona.merge)
+        rows = [aliased(persona.merge) for persona in personas]
+        known = frozenset(name for row in rows for name in row)
         self._plain = MailEnvironment(texts)
         self._marks = Marks()
-        self.neutral = Neutral(campaign.plain.merge, [persona.merge for persona in personas])
+        self.neutral = Neutral(aliased(campaign.plain.merge), rows)
         constants = frozenset(self._plain.globals)
         self._marked = MailEnvironment(texts, Marker(self._marks, self.neutral, known, constants))
         self.notes: list[str] = []
@@ -82,8 +84,9 @@ class Renderer:
         Raises:
             ConfigError: a template is wrong or asks for what the persona has not.
         """
-        _refuse_reserved(repr(persona.merge), persona.name)
-        return {source.part: self._level(source, persona) for source in self._sources}
+        _refuse_reserved(str(persona.merge), persona.name)
+        worn = Persona(persona.name, aliased(persona.merge))
+        return {source.part: self._level(source, worn) for source in self._sources}
 
     def _level(self, source: Source, persona: Persona) -> Level:
         if not any(sign in source.text for sign in ("{{", "{%", "{#")) and "\n" not in source.text:

@@ -9,10 +9,19 @@ from __future__ import annotations
 import difflib
 import re
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from jinja2 import DictLoader, StrictUndefined, Template, TemplateError, TemplateSyntaxError, UndefinedError, nodes
+from jinja2 import (
+    DictLoader,
+    StrictUndefined,
+    Template,
+    TemplateError,
+    TemplateSyntaxError,
+    UndefinedError,
+    nodes,
+    pass_context,
+)
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -46,6 +55,7 @@ class MailEnvironment(ImmutableSandboxedEnvironment):
             if name == "lipsum":
                 del self.globals[name]  # it rolls dice: no two renderings are the same
         del self.filters["random"]
+        self.filters |= {"each": each, "capital": capital}
         for name, function in list(self.filters.items()):
             if not getattr(function, "jinja_pass_arg", None) and name not in ("map", "select", "reject"):
                 self.filters[name] = _measured(name, function)
@@ -83,6 +93,45 @@ class MailEnvironment(ImmutableSandboxedEnvironment):
         if name in _GROWING_METHODS and isinstance(getattr(function, "__self__", None), str | bytes):
             _check_growth(name, (function.__self__, *args), kwargs)
         return super().call(context, function, *args, **kwargs)
+
+
+class Item(Mapping[str, Any]):
+    """One item of a block of an imported template: its own fields, then those of the scope around it; `.` is itself."""
+
+    def __init__(self, value: Any, around: Context):
+        self._value = value
+        self._around = around
+
+    def __getitem__(self, key: str) -> Any:
+        if key == ".":
+            return self._value
+        if isinstance(self._value, Mapping) and key in self._value:
+            return self._value[key]
+        return self._around.get_all()[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._value if isinstance(self._value, Mapping) else ())
+
+    def __len__(self) -> int:
+        return len(self._value) if isinstance(self._value, Mapping) else 0
+
+    def __bool__(self) -> bool:
+        return True
+
+
+@pass_context
+def each(context: Context, value: Any) -> list[Item]:
+    """Return what a Mustache or Handlebars block runs over: a list's items, a true value once, a false one never."""
+    if isinstance(value, Item):
+        value = value["."]
+    items = value if isinstance(value, list | tuple) else [value] if value else []
+    return [Item(item, context) for item in items]
+
+
+def capital(value: Any) -> str:
+    """Put the first letter into upper case and leave the others, as Liquid does."""
+    text = str(value)
+    return text[:1].upper() + text[1:]
 
 
 def _tie(*parts: object) -> str:

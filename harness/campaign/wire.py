@@ -10,6 +10,7 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator
+from typing import Protocol
 
 from harness.campaign.place import Branch, Node
 
@@ -51,7 +52,17 @@ class Slot:
         self.name = name
 
 
-Piece = bytes | Span | Pick | Slot
+class Woven(Protocol):
+    """Pieces whose bytes depend on each other where they meet (base64)."""
+
+    inner: tuple[Piece, ...]
+
+    def runs(self, factors: frozenset[str], owners: tuple[str, ...]) -> Iterator[tuple[bytes, tuple[str, ...]]]:
+        """Write the pieces for a set of factors."""
+        ...
+
+
+Piece = bytes | Span | Pick | Slot | Woven
 
 
 def put(pieces: tuple[Piece, ...], factors: frozenset[str], slots: dict[str, bytes], out: list[bytes]) -> None:
@@ -71,8 +82,10 @@ def put(pieces: tuple[Piece, ...], factors: frozenset[str], slots: dict[str, byt
                 put(piece.inner, factors, slots, out)
             else:
                 out.append(piece.texts[(1 if whole else 0) if piece.joint else mask])
+        elif type(piece) is Slot:
+            out.append(slots[piece.name])
         else:
-            out.append(slots[piece.name])  # type: ignore[union-attr]
+            out.extend(run for run, _ in piece.runs(factors, ()))  # type: ignore[union-attr]
 
 
 Run = tuple[bytes, tuple[str, ...]]
@@ -96,8 +109,10 @@ def trace(
                 out: list[bytes] = []
                 put((piece,), factors, slots, out)
                 yield b"".join(out), within
-        else:
+        elif isinstance(piece, Slot):
             yield slots[piece.name], owners
+        else:
+            yield from piece.runs(factors, owners)
 
 
 class Body:
@@ -129,22 +144,23 @@ class Body:
 
 def quoted(text: str) -> bytes:
     """Encode text as quoted-printable lines (RFC 2045 section 6.7), ended by a soft break if by no other."""
-    if not text:
+    return quoted_bytes(text.encode("utf-8", "surrogateescape"))
+
+
+def quoted_bytes(content: bytes) -> bytes:
+    """Encode bytes of any charset as `quoted` does text."""
+    if not content:
         return b""
-    lines = text.replace("\r\n", "\n").split("\n")
-    made = [_line(line) for line in lines[:-1]]
-    out = CRLF.join([*made, b""])
-    if lines[-1]:
-        out += _line(lines[-1], soft=True) + SOFT
-    return out
+    lines = content.replace(CRLF, b"\n").split(b"\n")
+    out = CRLF.join([*map(_line, lines[:-1]), b""])
+    return out + _line(lines[-1], soft=True) + SOFT if lines[-1] else out
 
 
-def _line(text: str, soft: bool = False) -> bytes:
-    data = binascii.b2a_qp(text.encode("utf-8", "surrogateescape"), istext=False)
-    # istext=False also codes a bare CR; `From ` and a lone dot are coded so that no hop changes the line.
-    data = data.replace(b"\r\n", b"\n").replace(b"\n", CRLF)
+def _line(content: bytes, soft: bool = False) -> bytes:
+    """Encode one line; with `soft` there is room for a soft break at its end."""
+    data = binascii.b2a_qp(content, istext=False).replace(b"\n", CRLF)  # istext=False codes a bare CR too
     if data.startswith(b"From "):
-        data = b"=46rom " + data[5:]
+        data = b"=46rom " + data[5:]  # a mailbox would change the line
     head, _, tail = data.rpartition(CRLF)
     if len(tail) > 75 and (soft or len(tail) > 76):
         cut = 72
