@@ -37,10 +37,7 @@ from harness.model.reply import Step
 _HAS_FIELDS = re.compile(r"^[ \t]*(?:final|original)-recipient[ \t]*:", re.IGNORECASE | re.MULTILINE)
 _RECEIVED_FOR = re.compile(r"\bfor <([^<>\s]{3,320})>")
 _DATE = re.compile(r"(\d{1,2}) ([A-Z][a-z]{2}) (\d{4}) (\d\d):(\d\d):(\d\d)(?: ([+-])(\d\d)(\d\d))?")
-_MONTHS = {
-    name: at
-    for at, name in enumerate(["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"], 1)
-}
+_MONTHS = {"JanFebMarAprMayJunJulAugSepOctNovDec"[at : at + 3]: at // 3 + 1 for at in range(0, 36, 3)}
 _HOST = re.compile(r"(?:host|server|to|with) ([A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8}\.?)(?=[\s\[(:,]|$)")
 _CAUSES = {Kind.AUTO_REPLY: "auto_reply", Kind.COMPLAINT: "complaint"}
 

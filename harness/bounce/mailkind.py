@@ -16,27 +16,38 @@ STATUS_PARTS = ("message/delivery-status", "message/global-delivery-status")
 _REPORT_TYPE = re.compile(r"report-type\s*=\s*\"?([\w-]+)")
 _ANSWERS = re.compile(r"\s*(?:re|aw|fwd?|wg|tr)\s*:", re.IGNORECASE)
 _DAEMON = re.compile(
-    r"mailer-daemon|mailer_daemon|mailerdaemon|postmaster|post_master|mail delivery|mail deliver|mail system|mail administrator|delivery subsystem"
+    r"mailer-daemon|mailer_daemon|mailerdaemon|postmaster|post_master|mail delivery|mail deliver|mail system"
+    r"|mail administrator|delivery subsystem"
     r"|mail-daemon|maildaemon|mdaemon|interscan|content-filter|courier mail server|internet mail|system administrator"
-    r"|microsoft outlook|mail service|mailsystem|non-?delivery|undelivered|bounce|double-bounce|mmsc ndr|delivery report"
-    r"|delivery notification|no-?reply@|sysadmin@|admin@|mail gateway|mail router|mail transport|delivery-status|^<?>?$|mta@",
+    r"|microsoft outlook|mail service|mailsystem|non-?delivery|undelivered|bounce|double-bounce|mmsc ndr"
+    r"|delivery report"
+    r"|delivery notification|no-?reply@|sysadmin@|admin@|mail gateway|mail router|mail transport|delivery-status"
+    r"|^<?>?$|mta@",
     re.IGNORECASE,
 )
 _SUBJECT = re.compile(
-    r"undeliver|returned mail|return(?:ed|ing) (?:e-?mail|message|to sender)|failure notice|delivery|deliverable|failed|failure"
-    r"|could not|couldn't|error|rejected|refused|bounce|mail system|not delivered|warning|delayed|blocked|frozen|unknown user|user unknown"
-    r"|エラー|配信|送信|届|unzustellbar|zustell|доставл|сообщение|remis|distribu|entrega|devuelto|recapit|退信|投递|nie dostarcz|leverans",
+    r"undeliver|returned mail|return(?:ed|ing) (?:e-?mail|message|to sender)|failure notice|delivery|deliverable"
+    r"|failed|failure"
+    r"|could not|couldn't|error|rejected|refused|bounce|mail system|not delivered|warning|delayed|blocked|frozen"
+    r"|unknown user|user unknown"
+    r"|エラー|配信|送信|届|unzustellbar|zustell|доставл|сообщение|remis|distribu|entrega|devuelto|recapit|退信|投递"
+    r"|nie dostarcz|leverans",
     re.IGNORECASE,
 )
 _AWAY_SUBJECT = re.compile(
-    r"auto(?:matic|mated|-|matically)?[ -]?(?:reply|respon|generated|antwort|svar)|autoreply|out of (?:the )?office|out-of-office|vacation|ooo:|away from"
-    r"|abwesen|automatische antwort|réponse automatique|absence|respuesta automática|risposta automatica|fuera de la oficina"
-    r"|自動(?:応答|返信)|不在|автоответ|automatisch antwoord|afwezig|autosvar|automatiskt svar|自动回复|自動回覆|resposta automática",
+    r"auto(?:matic|mated|-|matically)?[ -]?(?:reply|respon|generated|antwort|svar)|autoreply|out of (?:the )?office"
+    r"|out-of-office|vacation|ooo:|away from"
+    r"|abwesen|automatische antwort|réponse automatique|absence|respuesta automática|risposta automatica"
+    r"|fuera de la oficina"
+    r"|自動(?:応答|返信)|不在|автоответ|automatisch antwoord|afwezig|autosvar|automatiskt svar|自动回复"
+    r"|自動回覆|resposta automática",
     re.IGNORECASE,
 )
 _CHALLENGE = re.compile(
-    r"challenge|confirm (?:that you|your|you are|this)|please confirm|verify (?:that you|your|yourself)|verification (?:required|request)"
-    r"|requires? (?:your )?confirmation|sender verification|click (?:here|the link|below)|approve your|is using boxbe|spamarrest|tmda",
+    r"challenge|confirm (?:that you|your|you are|this)|please confirm|verify (?:that you|your|yourself)"
+    r"|verification (?:required|request)"
+    r"|requires? (?:your )?confirmation|sender verification|click (?:here|the link|below)|approve your"
+    r"|is using boxbe|spamarrest|tmda",
     re.IGNORECASE,
 )
 _REPORT_FILE = re.compile(r"![\w.-]{1,255}!\d{6,12}!\d{6,12}", re.IGNORECASE)

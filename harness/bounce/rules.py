@@ -19,6 +19,8 @@ from harness.errors import ConfigError
 from harness.model.answer import Evidence, Level
 from harness.model.reply import Step
 
+__all__ = ["RULES", "Rules", "load_rules"]
+
 _PHRASES = ("says", "also", "unless")
 _LISTS = (*_PHRASES, "codes", "enhanced", "samples", "sources")
 

@@ -28,7 +28,7 @@ def read(event: Event, rules: Rules) -> Iterable[Answer]:
     status = table(data.get("delivery-status"))
     headers = table(data.get("message")).get("headers")
     kind = _kind(word, severity, reason)
-    # Mailgun answers with codes of its own (498 no MX, 602 and 605 to 607 given up or on its list), which no receiver gave.
+    # 498 (no MX), 602 and 605 to 607 (given up, on its own list) are Mailgun's codes; no receiver gave them.
     told = Told(
         NAME,
         kind,
