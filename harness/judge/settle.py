@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from harness.model.answer import Answer, Evidence, Kind, Level, Reading, Source
-from harness.model.outcome import Settled
+from harness.model.outcome import Settled, span
 from harness.model.record import RunFacts, RunRecord, TrialRecord
 from harness.model.reply import Reply, Step
 from harness.model.trial import Observation, Outcome, State
@@ -210,10 +210,12 @@ def _told(answer: Answer, outcome: Outcome, note: str, cause: str = "") -> Settl
     )
 
 
-def _rank(said: Settled) -> tuple[int, int, str, str]:
+def _rank(said: Settled) -> tuple[int, int, str, str, str, str]:
     """Order answers by what they decide; ties go by words, so that reading order never matters."""
     place = (Outcome.REJECTED, Outcome.CENSORED, Outcome.DELIVERED, Outcome.UNKNOWN, Outcome.PENDING)
-    return place.index(said.outcome), RANKS[said.evidence], "" if said.tag else "-", said.words or ""
+    rest = f"{said.cause} {said.source} {said.since}"
+    tagged = "" if said.tag else "-"
+    return place.index(said.outcome), RANKS[said.evidence], tagged, said.words or "", said.note, rest
 
 
 def _with_contradiction(told: list[Settled]) -> Settled:
@@ -224,11 +226,3 @@ def _with_contradiction(told: list[Settled]) -> Settled:
 
 def _words(reading: Reading) -> str:
     return f"{reading.cause} [{reading.tag}]" if reading.tag else reading.cause
-
-
-def span(seconds: float) -> str:
-    """Say a length of time as people do: 45 s, 15 min, 2 h."""
-    for size, unit in ((3600, "h"), (60, "min")):
-        if seconds >= size and seconds % size == 0:
-            return f"{seconds / size:g} {unit}"
-    return f"{seconds:g} s"

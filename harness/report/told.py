@@ -127,4 +127,8 @@ def acceptance(answers: str, settle: float) -> str:
     """Say what `accepted` means on this relay: only ever what was seen."""
     if answers == "session":
         return "accepted: the relay passed on Apple's own 250; no mailbox was looked into"
-    return f"accepted: the relay queued it and no bounce came within {span(settle)}; delivered: seen or confirmed"
+    return f"accepted: the relay queued it and no bounce came within {_span(settle)}; delivered: seen or confirmed"
+
+
+def _span(seconds: float) -> str:
+    return f"{seconds / 60:g} min" if seconds >= 60 else f"{seconds:g} s"
