@@ -10,7 +10,6 @@ What a converted template asks of the environment it is rendered in:
 - no autoescape: where the original escapes, the template says `|e`;
 - undefined fields are errors in an output; conditions, loops and defaults say `|default(...)` where the original is
   lenient;
-- a name that Jinja2 can't take (`Client-ID`, `LIST:COMPANY`, `First Name`) is written `merge["Client-ID"]`: `merge` is
-  the recipient's whole merge row, under the names that the data have. The factor of such a place is `merge:Client-ID`,
-  as if the name stood bare.
+- a name that Jinja2 can't take (`Client-ID`, `LIST:COMPANY`, `First Name`) goes by its alias (`Client_ID`); merge rows
+  keep the name that production has, and are rendered under both (`harness.campaign.naming`).
 """

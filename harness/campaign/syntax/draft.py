@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from harness.campaign.naming import identifier
 from harness.errors import ConfigError
 
 _OPENING = re.compile(r"\{(?=[{%#])")
@@ -38,6 +39,7 @@ class Draft:
         self._keep_unknown = keep_unknown
         self._chunks: list[tuple[bool, str]] = []
         self._fields: dict[str, None] = {}
+        self._heads: dict[str, str] = {}  # as the template calls a field -> as the source does
         self._notes: dict[str, None] = {}
 
     @property
@@ -58,6 +60,12 @@ class Draft:
 
     def field(self, name: str) -> None:
         """Remember a merge field that the template asks for."""
+        head = name.partition(".")[0]
+        other = self._heads.setdefault(identifier(head), head)
+        if other != head:
+            raise ConfigError(
+                f"{self.name}: the fields {other!r} and {head!r} would both be {identifier(head)} in Jinja2; rename one"
+            )
         self._fields[name] = None
 
     def note(self, text: str) -> None:

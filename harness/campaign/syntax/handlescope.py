@@ -66,7 +66,7 @@ class Scope:
         if parts is None or (not parts and not own):
             return None
         if own:
-            return member(frames[-1].value, parts) if frames else (path(parts) if parts else "merge")
+            return member(frames[-1].value, parts) if frames else (path(parts) if parts else None)
         return self._search(frames, parts)
 
     def _search(self, frames: Sequence[Frame], parts: list[str]) -> str:

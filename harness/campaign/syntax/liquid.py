@@ -65,7 +65,8 @@ class _Writer:
         source, draft = self.draft.source, self.draft
         at = 0
         while (start := _next(source, at)) >= 0:
-            draft.text(source[at:start])
+            if not (self.open and self.open[-1].word == "case" and not self.open[-1].begun):
+                draft.text(source[at:start])  # what stands between a case and its first when is not shown
             closing = "%}" if source[start + 1] == "%" else "}}"
             end = _end(source, start + 2, closing)
             if end < 0:
@@ -181,10 +182,6 @@ class _Writer:
     def _case(self, rest: str) -> bool:
         subject = self.reader.lenient(rest)
         self._begin("case", subject)
-        end = self.at + len(self.raw)
-        when = re.compile(r"\s*(?=\{%)").match(self.draft.source, end)
-        if not when:
-            raise self.draft.fail(self.at, self.raw, "a when follows a case")
         return True
 
     def _when(self, rest: str) -> bool:

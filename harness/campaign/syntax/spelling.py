@@ -5,12 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-# Names that mean something else at the head of a Jinja2 expression, or in its environment.
-_TAKEN = frozenset(
-    ["true", "false", "none", "True", "False", "None", "and", "or", "not", "in", "is", "if", "else", "loop", "self",
-     "super", "caller", "varargs", "kwargs", "recursive", "range", "dict", "lipsum", "cycler", "joiner", "namespace",
-     "merge"]
-)  # fmt: skip
+from harness.campaign.naming import identifier
+
 # After a dot Jinja2 looks for an attribute of the Python object first: {{ order.items }} would be a method.
 ATTRIBUTES = frozenset(name for kind in (dict, list, str, int, float, bool) for name in dir(kind))
 _NUMBER = re.compile(r"-?\d{1,15}(?:\.\d{1,15})?")
@@ -30,12 +26,12 @@ def is_number(text: str) -> bool:
 
 def is_name(text: str) -> bool:
     """Tell whether Jinja2 takes a name as it stands."""
-    return text.isidentifier() and text not in _TAKEN and not text.startswith("__")
+    return identifier(text) == text
 
 
 def top(name: str) -> str:
-    """Write a field of the merge row; what Jinja2 can't take as a name is looked up in the row."""
-    return name if is_name(name) else f"merge[{quote(name)}]"
+    """Write a field of the merge row, by its alias where Jinja2 can't take its name."""
+    return identifier(name)
 
 
 def member(base: str, parts: Sequence[str]) -> str:
