@@ -46,8 +46,10 @@ class Layout:
         pages = {
             part: self._page(part, level) for part, level in (("html", markup), ("text", text)) if level is not None
         }
-        numbers = self._blocks(pages)
         made: dict[str, tuple[Node, ...]] = {}
+        if not pages:
+            return made
+        numbers = self._blocks(pages)
         for part, level in (("html", markup), ("text", text)):
             if level is None:
                 continue

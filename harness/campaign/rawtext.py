@@ -97,6 +97,9 @@ class Based:
         pending: list[tuple[int, int, tuple[str, ...]]] = []  # byte, offset or -1, owners
         for content, offset, within in self._bytes(self.inner, factors, owners):
             at = 0
+            if not content and pending:  # a place that shows nothing: the group around it is its own as well
+                byte, where, also = pending[-1]
+                pending[-1] = byte, where, (*also, *within)
             while at < len(content) and (pending or (len(content) - at < 3)):
                 pending.append((content[at], offset + at if offset >= 0 else -1, within))
                 at += 1

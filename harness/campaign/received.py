@@ -17,7 +17,8 @@ from harness.errors import ConfigError
 _TRANSPORT = word_set(
     "return-path received delivered-to x-original-to x-received received-spf authentication-results envelope-to"
     " apparently-to x-envelope-to x-envelope-from x-delivered-to x-forwarded-to x-forwarded-for bcc resent-to"
-    " resent-from resent-cc resent-bcc resent-date resent-message-id resent-sender x-gm-message-state x-google-smtp-source"
+    " resent-from resent-cc resent-bcc resent-date resent-message-id resent-sender x-gm-message-state"
+    " x-google-smtp-source"
 )
 _SIGNATURES = word_set("dkim-signature domainkey-signature x-google-dkim-signature x-apple-dkim-signature")
 _SPAM = re.compile(r"(?:arc-|x-spam-|x-ms-exchange-|x-proofpoint-|x-apple-|x-forefront-|x-microsoft-antispam)")
