@@ -90,3 +90,11 @@ class Tallies:
     totals: Tally
     variants: tuple[VariantTally, ...]
     domains: tuple[DomainTally, ...]
+
+
+def span(seconds: float) -> str:
+    """Say a length of time as people do: 45 s, 15 min, 2 h."""
+    for size, unit in ((3600, "h"), (60, "min")):
+        if seconds >= size and seconds % size == 0:
+            return f"{seconds / size:g} {unit}"
+    return f"{seconds:g} s"

@@ -27,11 +27,9 @@ def screen(told: Told, *, width: int = 100, ascii_: bool = False) -> str:
     """Return the whole report for a terminal of this width, without colours or escapes."""
     width = max(width, NARROWEST)
     run, verdict = told.facts.run, told.verdict
+    heading = f"Run {run.id}: {run.campaign} to {run.segment.name} through {run.relay}, {run.strategy}, {run.state}"
     parts = [
-        _wrap(
-            f"Run {run.id}: {run.campaign} to {run.segment.name} through {run.relay}, {run.strategy}, {run.state}",
-            width,
-        ),
+        _wrap(clean(heading), width),
         variants_table(told, width),
         domains_table(told.tallies.domains, width),
         _wrap(f"{totals_line(told.tallies.totals)}. {acceptance(run.answers, run.settle)}.", width),

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.bounce.reply import read_reply
-from harness.judge.settle import observe, settle, settle_run, span
+from harness.judge.settle import observe, settle, settle_run
 from harness.model.answer import Answer, Evidence, Kind, Level, Source
-from harness.model.outcome import Settled
+from harness.model.outcome import Settled, span
 from harness.model.record import Arrival, TrialRecord
 from harness.model.reply import Reply, Step
 from harness.model.trial import Ask, Outcome, Phase, State

@@ -82,9 +82,6 @@ def test_production_is_compared_by_domain_and_not_all_messages() -> None:
 def test_holms_correction_is_monotone_and_at_least_as_strict_as_benjamini_hochberg(p_values: list[float]) -> None:
     adjusted = holm(p_values)
     assert all(p <= a <= 1 for p, a in zip(p_values, adjusted, strict=True))
-    assert sorted(range(len(p_values)), key=lambda i: (p_values[i], adjusted[i])) == sorted(
-        range(len(p_values)), key=lambda i: (p_values[i], adjusted[i])
-    )
     ranked = [adjusted[place] for place in sorted(range(len(p_values)), key=lambda i: p_values[i])]
     assert ranked == sorted(ranked)
     assert all(a >= f - 1e-9 for a, f in zip(adjusted, false_discovery_control(p_values), strict=True))

@@ -1,5 +1,6 @@
 """The gate: no accusation without proof, and every kind of verdict in plain words."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -8,8 +9,8 @@ from hypothesis import strategies as st
 
 from harness.judge.settle import observe, settle_run
 from harness.judge.weigh import exit_code, weigh
+from harness.model import problem
 from harness.model.answer import Evidence
-from harness.model.problem import Tester
 from harness.model.record import RunFacts
 from harness.model.reply import Reply, Step
 from harness.model.trial import Ask, Observation, Outcome, Phase
@@ -37,13 +38,10 @@ def proved(cause: str = PARTNER, parts=PARTS, *, restore: bool = True) -> Play:
 
 def test_a_proved_single_change_is_one_plain_sentence_with_its_numbers() -> None:
     verdict = judged(proved().facts(), FOUND)
-    assert (
-        verdict.summary
-        == (
-            "Adding the link host go.partner.example (link to go.partner.example/a) triggers CS01: 8 of 8 refused with it, "
-            "0 of 8 without (e-value 1,770; exact p < 0.0001). Production without it is accepted."
-        )
-        or "8 of 8 refused with it, 0 of 8 without" in verdict.summary
+    assert re.fullmatch(
+        r"Adding the link host go\.partner\.example \(link to go\.partner\.example/a\) triggers CS01: 8 of 8 refused with "
+        r"it, 0 of 8 without \(e-value [\d,]+; exact p < 0\.0001\)\. Production without it is accepted\.",
+        verdict.summary,
     )
     assert verdict.triggers[0].confirmed_by_removal
     assert exit_code(verdict) == 1
@@ -126,7 +124,7 @@ def test_a_seed_whose_message_lacks_a_section_clears_nothing_of_it() -> None:
     accepted = [
         Observation(Ask(everything, f"seed-{number}", Phase.REPRODUCE), Outcome.ACCEPTED) for number in range(4)
     ]
-    seeds = [Tester(f"seed-{number}", "icloud.com", wears=frozenset({"subject"})) for number in range(4)]
+    seeds = [problem.Tester(f"seed-{number}", "icloud.com", wears=frozenset({"subject"})) for number in range(4)]
     bare = {one.id: one for one in weigh(Finding(VerdictKind.NONE), parts, accepted, seeds=seeds).factors}
     assert bare["section:picks"].verdict == "inconclusive"
     assert bare["subject"].upper_bound == pytest.approx(1 - 0.05 ** (1 / 4))
@@ -230,7 +228,7 @@ def test_scopes_are_said_in_the_sentence(scope: Scope, words: str) -> None:
     play = proved(cause)
     facts = play.facts()
     seen = observe(facts, settle_run(facts, now=NOW, read=read))
-    seeds = [Tester(seed.address, "icloud.com", {"merge:first_name": "Bo"}) for seed in facts.run.segment.seeds]
+    seeds = [problem.Tester(seed.address, "icloud.com", {"merge:first_name": "Bo"}) for seed in facts.run.segment.seeds]
     if scope.type == "recipients":
         seen = tuple(replace(one, ask=replace(one.ask, seed=scope.seeds[0])) for one in seen)
     assert words in weigh(everywhere, PARTS, seen, seeds=seeds).summary
