@@ -70,9 +70,11 @@ class Expansion:
                 raise ConfigError(f"{name!r} was asked for, but the campaign {campaign.name} has nothing of it")
         if self._envelope_asked:
             needs["envelope-sender"] = frozenset()
-        made = [describe(name, needs[name], shop.found, shop.states) for name in needs]
+        idle = nesting.idle()
+        made = [describe(name, needs[name], shop.found, shop.states) for name in needs if name not in idle]
+        notes = [f"{name} changes nothing: its plain value is everybody's own" for name in sorted(idle)]
         self.factors: tuple[Factor, ...] = _ladder_order(made)
-        self.notes: tuple[str, ...] = tuple(shop.notes)
+        self.notes: tuple[str, ...] = (*shop.notes, *notes)
         self._by_id = {factor.id: factor for factor in self.factors}
         self.groups: Mapping[str, tuple[str, ...]] = _groups(self.factors)
 
@@ -92,7 +94,7 @@ class Expansion:
 
     def wears(self, persona: str) -> frozenset[str]:
         """Return the factors that exist in a seed's or profile's message."""
-        worn = self._wears[self._known(persona)]
+        worn = self._wears[self._known(persona)] & self._by_id.keys()
         return worn | {"envelope-sender"} if self._envelope_asked else worn
 
     def message(self, factors: frozenset[str], seed: Seed, identity: Identity, persona: str | None = None) -> Message:

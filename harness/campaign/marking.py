@@ -79,9 +79,15 @@ class Marker:
     """Marks one template tree; `neutral` gives a field's plain value."""
 
     def __init__(
-        self, marks: Marks, neutral: Callable[[str], object], known: frozenset[str], constants: frozenset[str]
+        self,
+        marks: Marks,
+        neutral: Callable[[str], object],
+        known: frozenset[str],
+        constants: frozenset[str],
+        names: Mapping[str, str] | None = None,
     ):
         self._marks = marks
+        self._names = names or {}  # what a template calls a field -> what the merge rows call it
         self._neutral = neutral
         self._known = known  # merge names; they win over the environment's own names
         self._constants = constants - known
@@ -257,7 +263,7 @@ class Marker:
             case nodes.Name(ctx="load"):
                 local = scope.get(node.name)
                 if local is None:
-                    return None if node.name in self._constants else node.name
+                    return None if node.name in self._constants else self._names.get(node.name, node.name)
                 if local.value is not None:
                     return self._path(local.value, local.scope or {})
                 return local.path

@@ -14,6 +14,7 @@ class Nesting:
     def __init__(self) -> None:
         self.order: dict[str, None] = {}  # factors as they were met
         self._direct: dict[str, dict[str, None]] = {}
+        self._effective: set[str] = set()
 
     def add(self, pieces: Iterable[Piece]) -> frozenset[str]:
         """Walk one message; return the factors that it wears."""
@@ -25,12 +26,16 @@ class Nesting:
         for piece in pieces:
             if isinstance(piece, Span):
                 self._stand(piece.owner, outer, worn)
+                if piece.inner != piece.plain:
+                    self._effective.add(piece.owner)
                 inner = outer if piece.owner in outer else (*outer, piece.owner)
                 self._walk(piece.inner, inner, worn)
                 self._walk(piece.plain, outer, worn)
             elif isinstance(piece, Pick):
-                for owner in piece.owners:
+                for bit, owner in enumerate(piece.owners):
                     self._stand(owner, outer, worn)
+                    if owner not in self._effective and _matters(piece, bit):
+                        self._effective.add(owner)
                 if piece.inner:
                     self._walk(piece.inner, (*outer, *(one for one in piece.owners if one not in outer)), worn)
             elif not isinstance(piece, bytes | Slot):
@@ -48,6 +53,11 @@ class Nesting:
         """Say that a factor needs another for a reason that is not its place."""
         if owner in self.order and other in self.order:
             self._direct[owner].setdefault(other)
+
+    def idle(self) -> frozenset[str]:
+        """List factors that change nothing for anybody, and that no other factor needs."""
+        wanted = {other for others in self._direct.values() for other in others}
+        return frozenset(name for name in self.order if name not in self._effective and name not in wanted)
 
     def needs(self) -> dict[str, frozenset[str]]:
         """Return what every factor needs, transitively.
@@ -72,6 +82,13 @@ class Nesting:
 
     def _sorted(self) -> list[str] | None:
         return _topological(self._direct)
+
+
+def _matters(piece: Pick, bit: int) -> bool:
+    """Tell whether a merge output shows something else with one of its fields than without it."""
+    if piece.joint:
+        return piece.texts[0] != piece.texts[-1]
+    return any(text != piece.texts[mask | 1 << bit] for mask, text in enumerate(piece.texts) if not mask >> bit & 1)
 
 
 def _topological(needs: Mapping[str, Iterable[str]]) -> list[str] | None:

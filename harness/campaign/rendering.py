@@ -10,7 +10,7 @@ from jinja2 import TemplateError
 
 from harness.campaign.level import Level, literal
 from harness.campaign.marking import RESERVED, Marker, Marks, read_marked
-from harness.campaign.naming import aliased
+from harness.campaign.naming import aliased, identifier
 from harness.campaign.neutral import Neutral
 from harness.campaign.templating import MailEnvironment, explain, render
 from harness.errors import ConfigError
@@ -75,7 +75,10 @@ class Renderer:
         self._marks = Marks()
         self.neutral = Neutral(aliased(campaign.plain.merge), rows)
         constants = frozenset(self._plain.globals)
-        self._marked = MailEnvironment(texts, Marker(self._marks, self.neutral, known, constants))
+        names = {identifier(key): key for persona in personas for key in persona.merge if identifier(key) != key}
+        named = {alias: key for alias, key in names.items() if all(alias not in persona.merge for persona in personas)}
+        marker = Marker(self._marks, self.neutral, known, constants, named)
+        self._marked = MailEnvironment(texts, marker)
         self.notes: list[str] = []
 
     def levels(self, persona: Persona) -> dict[str, Level]:
