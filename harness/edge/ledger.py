@@ -11,7 +11,7 @@ import re
 import secrets
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import date, datetime, timedelta
@@ -45,10 +45,12 @@ class Sent(NamedTuple):
 class Ledger:
     """One open ledger file. Safe to use from several threads; each call is one transaction."""
 
-    def __init__(self, path: Path, db: sqlite3.Connection) -> None:
+    def __init__(self, path: Path, db: sqlite3.Connection, reader: sqlite3.Connection) -> None:
         self.path = path
         self._db = db
-        self._lock = threading.RLock()
+        self._reader = reader
+        self._lock, self._reading_lock = threading.RLock(), threading.RLock()
+        self._joint: sqlite3.Connection | None = None  # the transaction that several marks share
 
     @classmethod
     def open(cls, path: Path, *, create: bool = True) -> Ledger:
@@ -60,12 +62,13 @@ class Ledger:
         path = Path(path)
         if not create and not path.exists():
             raise ConfigError(f"{path}: there is no ledger yet; `harness run` makes one")
-        return cls(path, open_database(path))
+        return cls(path, open_database(path), open_database(path))
 
     def close(self) -> None:
         """Close the file."""
-        with self._lock:
+        with self._lock, self._reading_lock:
             self._db.close()
+            self._reader.close()
 
     def __enter__(self) -> Ledger:
         return self
@@ -178,16 +181,17 @@ class Ledger:
         Raises:
             ValueError: the trial was answered for good, is in doubt, or was tried three times.
         """
-        number = "(SELECT COUNT(*) + 1 FROM attempt WHERE token = ?)"
-        with self._writing() as db:
+        statement = (
+            "INSERT INTO attempt (token, number, state, begun) "
+            "SELECT ?, COUNT(*) + 1, 'sending', ? FROM attempt WHERE token = ? RETURNING number"
+        )
+        with self._lock, explained(self.path):
             try:
-                db.execute(
-                    f"INSERT INTO attempt (token, number, state, begun) VALUES (?, {number}, 'sending', ?)",  # noqa: S608
-                    (token, token, stamp(at)),
-                )
+                # All rows are fetched, for a statement that is not at its end has not committed.
+                ((number,),) = self._db.execute(statement, (token, stamp(at), token)).fetchall()
             except sqlite3.IntegrityError as refusal:
                 raise ValueError(f"trial {token} can't be sent (again): {refusal}") from None
-            return int(one(db, "SELECT COUNT(*) FROM attempt WHERE token = ?", token))
+        return int(number)
 
     def content(self, token: str, at: datetime) -> None:
         """Mark that the message bytes follow: from here on a lost answer means unknown."""
@@ -228,14 +232,31 @@ class Ledger:
                 settled.append(self._trial(db, token))
         return settled
 
+    def write_together(self, marks: Sequence[Callable[[], object]]) -> list[Exception | None]:
+        """Make several marks in one durable commit; returns for each what went wrong with it, or None.
+
+        Where one is refused nothing of the commit stays, and each is made by itself.
+        """
+        with self._lock:
+            if len(marks) > 1:
+                try:
+                    with self._writing() as self._joint:
+                        for mark in marks:
+                            mark()
+                    return [None] * len(marks)
+                except Exception:  # found out below, one by one
+                    pass
+                finally:
+                    self._joint = None
+            return [_attempted(mark) for mark in marks]
+
     def trial(self, token: str) -> TrialRecord:
         """Return one trial with its attempts."""
         with self._reading() as db:
             return self._trial(db, token)
 
-    def parcel(self, token: str) -> Message:
+    def parcel(self, trial: TrialRecord) -> Message:
         """Return a trial's final bytes with their envelope, as they were planned."""
-        trial = self.trial(token)
         return Message(trial.envelope_sender, trial.recipient, trial.message_id, self.message(trial.sha256))
 
     def message(self, name: str) -> bytes:
@@ -334,7 +355,11 @@ class Ledger:
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
+        """Give a transaction that is durable when the block ends, or is part of a joint one."""
         with self._lock, explained(self.path):
+            if self._joint is not None:
+                yield self._joint
+                return
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
@@ -345,12 +370,13 @@ class Ledger:
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, explained(self.path):
-            self._db.execute("BEGIN")
+        """Give one consistent view, by a connection of its own: no reader waits for a commit."""
+        with self._reading_lock, explained(self.path):
+            self._reader.execute("BEGIN")
             try:
-                yield self._db
+                yield self._reader
             finally:
-                self._db.execute("ROLLBACK")
+                self._reader.execute("ROLLBACK")
 
     def _known(self, db: sqlite3.Connection, run_id: str) -> RunRecord:
         run = read_run(db, run_id)
@@ -370,8 +396,9 @@ class Ledger:
         return sha256
 
     def _mark(self, token: str, state: State, values: Mapping[str, object]) -> None:
-        with self._writing() as db:
-            self._move(db, token, state, values)
+        # One statement is a transaction of its own, and the quickest one.
+        with self._lock, explained(self.path):
+            self._move(self._db, token, state, values)
 
     def _move(self, db: sqlite3.Connection, token: str, state: State, values: Mapping[str, object]) -> None:
         columns = ", ".join(f"{name} = ?" for name in values)
@@ -385,6 +412,14 @@ class Ledger:
             raise ValueError(f"trial {token} can't become {state.value}: {refusal}") from None
         if changed != 1:
             raise ValueError(f"trial {token} can't become {state.value}: it was never begun")
+
+
+def _attempted(mark: Callable[[], object]) -> Exception | None:
+    try:
+        mark()
+    except Exception as failure:  # told to the one who made this mark
+        return failure
+    return None
 
 
 def _text(text: str) -> str:

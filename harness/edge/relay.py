@@ -34,13 +34,13 @@ class Handover:
 
 
 class Journal(Protocol):
-    """Who writes down how far a message came, durably, before it goes on."""
+    """Who writes down how far a message came. Both may be called again for the same message, and then do nothing."""
 
     def begin(self) -> None:
-        """MAIL comes next."""
+        """MAIL comes next; this mark must be durable before that of the content."""
 
-    def content(self) -> None:
-        """The message bytes come next."""
+    async def content(self) -> None:
+        """The message bytes come next, as soon as this mark is durable."""
 
 
 class Connection(Line):
@@ -61,7 +61,7 @@ class Connection(Line):
     async def deliver(self, message: Message, *, journal: Journal, envelope_id: str | None = None) -> Handover:
         """Hand over one message and return what the relay answered, a refusal too.
 
-        The journal's `begin` is called once, before MAIL; `content` right before the message bytes. A connection that
+        The journal's `begin` is called before MAIL, `content` right before the message bytes. A connection that
         the relay closed before our envelope was taken (idle, too many errors) is replaced, once, by a new one.
 
         Raises:
@@ -120,7 +120,7 @@ class Connection(Line):
                     raise _Stale(f"421 {folded(answer.message)}")
                 if answer.code != 354 if step is Step.DATA else answer.code // 100 != 2:
                     return self._answered(Reply(answer.code, answer.message, step))
-            journal.content()
+            await journal.content()
             step = Step.CONTENT
             answer = await self._hand_over(message.content)
             return self._answered(Reply(answer.code, answer.message, step))

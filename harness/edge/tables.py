@@ -31,11 +31,10 @@ MIGRATIONS = (
         begun TEXT NOT NULL, content_at TEXT, answered TEXT, code INTEGER, text TEXT, step TEXT,
         error TEXT, queue_id TEXT, transcript TEXT NOT NULL DEFAULT '',
         PRIMARY KEY (token, number)
-    );
+    ) WITHOUT ROWID;
     CREATE INDEX attempt_begun ON attempt (begun);
     CREATE INDEX trial_recipient ON trial (recipient);
     CREATE INDEX trial_message_id ON trial (message_id);
-    CREATE INDEX attempt_queue_id ON attempt (queue_id) WHERE queue_id IS NOT NULL;
     CREATE TABLE answer (
         id INTEGER PRIMARY KEY, identity TEXT NOT NULL UNIQUE, run TEXT REFERENCES run, token TEXT REFERENCES trial,
         heard TEXT NOT NULL, answer TEXT NOT NULL, sha256 TEXT NOT NULL REFERENCES content

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from harness.edge.ledger import Ledger
-from harness.edge.relay import Connection, DeliveryError
+from harness.edge.relay import Connection, DeliveryError, Handover
+from harness.edge.scribe import Scribe
 from harness.errors import RelayError
-from harness.model.record import Happening, RunFacts, RunRecord, TrialRecord
+from harness.model.record import Attempt, Happening, RunFacts, RunRecord, TrialRecord
 from harness.model.relay import Relay
 from harness.model.reply import Reply
 from harness.model.trial import State
@@ -78,6 +79,7 @@ class Pool:
     idle: list[Connection] = field(default_factory=list)
     lost: int = 0  # connections in a row that closed before the message bytes
     opening: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _scribe: Scribe | None = None
 
     async def borrow(self, relay: Relay, tell: Callable[[str], None]) -> Connection:
         """Return an open connection. One is opened at a time, so that a wrong password is one failed login."""
@@ -95,10 +97,19 @@ class Pool:
         """Keep a connection for the next message."""
         self.idle.append(connection)
 
+    def scribe(self, ledger: Ledger, connections: int) -> Scribe:
+        """Return the one who writes this run's marks."""
+        if self._scribe is None:
+            self._scribe = Scribe(ledger, threaded=connections > 1)
+        return self._scribe
+
     async def close(self) -> None:
-        """Say goodbye on every connection."""
+        """Say goodbye on every connection, and write what is left to write."""
         idle, self.idle = self.idle, []
         await asyncio.gather(*(connection.close() for connection in idle))
+        if self._scribe is not None:
+            self._scribe.close()
+            self._scribe = None
 
 
 def unfinished(facts: RunFacts, retries: int) -> list[str]:
@@ -154,6 +165,8 @@ class _Work:
         self.past = [Left(at, domain) for at, domain, _ in self.ledger.sent_since(since, self.relay.name)]
         self.quiet_until: datetime | None = None  # the relay said 421: nothing leaves before
         self.halted = False
+        self.scribe = session.pool.scribe(session.ledger, session.relay.pace.connections)
+        self.writing: list[asyncio.Future[None]] = []  # answers on their way to the disk
 
     async def go(self) -> Delivery:
         while not self.session.stopping.is_set() and not self.halted:
@@ -179,6 +192,7 @@ class _Work:
         for task in self.running:
             task.cancel()
         await asyncio.gather(*self.running, return_exceptions=True)
+        await asyncio.gather(*self.writing)
 
     def _entry(self, trial: TrialRecord) -> _Entry:
         if trial.state is State.PLANNED:
@@ -266,63 +280,68 @@ class _Work:
     async def _send(self, entry: _Entry) -> None:
         """Take one trial through one transaction and write down what came of it."""
         session, trial = self.session, entry.trial
-        journal = _Journal(self.ledger, trial.token, session.now)
+        journal = _Journal(self.scribe, self.ledger, trial, session.now)
         connection: Connection | None = None
         try:
             connection = await session.pool.borrow(self.relay, self._reconnects)
-            message = self.ledger.parcel(trial.token)
+            message = self.ledger.parcel(trial)
             taken = await connection.deliver(message, journal=journal, envelope_id=trial.token)
         except DeliveryError as failure:
-            self._failed(entry, journal, failure)
+            await self._failed(trial, journal, failure)
         except BaseException:
-            if journal.begun and connection is not None:
+            if journal.begun is not None and connection is not None:
                 state = State.UNKNOWN if connection.content_begun else State.NOT_SENT
                 connection.abort()
-                self.ledger.fail(trial.token, state, "the sending was broken off", "", session.now())
+                await journal.fail(state, "the sending was broken off", "")
             raise
         else:
-            self.ledger.record(trial.token, taken.reply, taken.queue_id, taken.transcript, session.now())
             session.pool.lost = 0
-            self._answered(trial.token, taken.reply)
+            await self._answered(trial, journal, taken)
         if connection is not None:
             session.pool.give_back(connection)
 
-    def _failed(self, entry: _Entry, journal: _Journal, failure: DeliveryError) -> None:
-        token, now = entry.trial.token, self.session.now()
+    async def _failed(self, trial: TrialRecord, journal: _Journal, failure: DeliveryError) -> None:
         if failure.reply is not None and not failure.after_content:
-            self._turned_away(entry, journal, failure, failure.reply)
+            await self._turned_away(trial, journal, failure, failure.reply)
             return
-        if not journal.begun:
+        if journal.begun is None:
             raise failure
         state = State.UNKNOWN if failure.after_content else State.NOT_SENT
-        self.ledger.fail(token, state, str(failure), failure.transcript, now)
-        self.session.listener.answered(self.ledger.trial(token), None, str(failure))
+        await journal.fail(state, str(failure), failure.transcript)
+        self.session.listener.answered(self.ledger.trial(trial.token), None, str(failure))
         self.session.pool.lost = 0 if failure.after_content else self.session.pool.lost + 1
         if self.session.pool.lost >= LOST_IN_A_ROW:
-            raise RelayError(
-                f"{failure} ({LOST_IN_A_ROW} times in a row); check the relay, then use --resume"
-            ) from None
+            times = f"{LOST_IN_A_ROW} times in a row"
+            raise RelayError(f"{failure} ({times}); check the relay, then use --resume") from None
+        self._heed_stop_rules()
 
-    def _turned_away(self, entry: _Entry, journal: _Journal, failure: DeliveryError, reply: Reply) -> None:
+    async def _turned_away(self, trial: TrialRecord, journal: _Journal, failure: DeliveryError, reply: Reply) -> None:
         """Keep a refusal to talk: its words are an answer to this trial. The last try's ends the run."""
         journal.begin()
-        self.ledger.record(entry.trial.token, reply, None, failure.transcript, self.session.now())
-        self._answered(entry.trial.token, reply)
-        if reply.transient and not _may_retry(self.ledger.trial(entry.trial.token), self.retries):
+        after = await self._answered(trial, journal, Handover(reply, None, failure.transcript))
+        if reply.transient and not _may_retry(after, self.retries):
             raise RelayError(f"{failure}; wait, then use --resume") from None
 
-    def _answered(self, token: str, reply: Reply) -> None:
-        session = self.session
-        trial = self.ledger.trial(token)
-        session.listener.answered(trial, reply, None)
+    async def _answered(self, trial: TrialRecord, journal: _Journal, taken: Handover) -> TrialRecord:
+        """Write down an answer. The commit of an acceptance may run beside the next MAIL; a refusal is waited for."""
+        reply = taken.reply
+        attempt, written = journal.record(taken)
+        after = replace(trial, attempts=(*trial.attempts, attempt))
+        self.session.listener.answered(after, reply, None)
         if reply.positive:
-            return
-        if _may_retry(trial, self.retries):
-            again = self._entry(trial)
+            self.writing = [*(future for future in self.writing if not future.done()), written]
+            return after
+        await asyncio.shield(written)
+        if _may_retry(after, self.retries):
+            again = self._entry(after)
             self.waiting.append(again)
             if reply.code == 421:
                 self.quiet_until = again.not_before
-        if stopped_by(self.ledger.facts(session.run.id), session.read):
+        self._heed_stop_rules()
+        return after
+
+    def _heed_stop_rules(self) -> None:
+        if stopped_by(self.ledger.facts(self.session.run.id), self.session.read):
             self.halted = True
 
     def _reconnects(self, text: str) -> None:
@@ -330,23 +349,43 @@ class _Work:
 
 
 class _Journal:
-    """The marks of one transaction; each is durable when the call returns, and is made once."""
+    """The marks of one transaction, each made once."""
 
-    def __init__(self, ledger: Ledger, token: str, now: Callable[[], datetime]) -> None:
-        self._ledger, self._token, self._now = ledger, token, now
-        self.begun = self.marked = False
+    def __init__(self, scribe: Scribe, ledger: Ledger, trial: TrialRecord, now: Callable[[], datetime]) -> None:
+        self._scribe, self._ledger, self._now = scribe, ledger, now
+        self._token, self._number = trial.token, len(trial.attempts) + 1
+        self.begun: datetime | None = None
+        self.content_at: datetime | None = None
+        self._beginning: asyncio.Future[None] | None = None
 
     def begin(self) -> None:
-        """Mark `sending`."""
-        if not self.begun:
-            self._ledger.begin(self._token, self._now())
-            self.begun = True
+        """Mark `sending`. The commit runs beside MAIL and RCPT, which nobody could count as sending."""
+        if self.begun is None:
+            at = self.begun = self._now()
+            self._beginning = self._scribe.write(lambda: self._ledger.begin(self._token, at))
 
-    def content(self) -> None:
-        """Mark `content`."""
-        if not self.marked:
-            self._ledger.content(self._token, self._now())
-            self.marked = True
+    async def content(self) -> None:
+        """Mark `content`, and wait until it is on the disk."""
+        if self.content_at is None and self._beginning is not None:
+            at = self._now()
+            written = self._scribe.write(lambda: self._ledger.content(self._token, at), now=True)
+            await self._beginning
+            await written
+            self.content_at = at
+
+    def record(self, taken: Handover) -> tuple[Attempt, asyncio.Future[None]]:
+        """Write down the answer; the future is done when it is on the disk."""
+        at, reply = self._now(), taken.reply
+        written = self._scribe.write(
+            lambda: self._ledger.record(self._token, reply, taken.queue_id, taken.transcript, at)
+        )
+        attempt = Attempt(self._number, State.ANSWERED, self.begun, self.content_at, at, reply, None, taken.queue_id)
+        return attempt, written
+
+    async def fail(self, state: State, error: str, transcript: str) -> None:
+        """Write down that there was no answer."""
+        at = self._now()
+        await asyncio.shield(self._scribe.write(lambda: self._ledger.fail(self._token, state, error, transcript, at)))
 
 
 async def _nap(sleep: Callable[[float], Awaitable[None]], seconds: float) -> bool:

@@ -67,7 +67,7 @@ def test_a_trial_comes_back_with_its_bytes_marks_and_answers(ledger: Ledger) -> 
     assert facts.happenings == (Happening(at(5), "pause", "a suspected block", 4),)
     assert (facts.run.state, facts.run.ended) == ("finished", at(99))
     assert ledger.message("t0") == ledger.message(trial.sha256) == BODY
-    assert ledger.parcel("t0") == a_message("t0")
+    assert ledger.parcel(trial) == a_message("t0")
     assert ledger.raw("imap:1:7") == b"raw dsn"
     assert ledger.transcripts("t0") == ["> MAIL"]
 

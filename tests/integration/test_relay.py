@@ -37,7 +37,7 @@ class Marks:
     def begin(self) -> None:
         self.marks.append("begin")
 
-    def content(self) -> None:
+    async def content(self) -> None:
         self.marks.append("content")
         if self._at_content:
             self._at_content()
