@@ -1,0 +1,104 @@
+"""Blocklists: what an answer of a DNS list means (RFC 5782), and what only looks like a listing.
+
+An answer in 127.255.255.0/24 says that the list refused to answer this resolver (a public resolver, too many queries), not that
+the name is listed. Anything outside 127.0.0.0/8 is a parked or hijacked list.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from harness.check.lookup import Resolver, could_not
+from harness.check.notice import Grade, Notice
+
+
+@dataclass(frozen=True, slots=True)
+class Blocklist:
+    """One list of the workspace. `codes` says what its answers mean ({"127.0.1.2": "spam domain"})."""
+
+    zone: str
+    of: str = "domain"  # domain | ip
+    codes: Mapping[str, str] = field(default_factory=dict)
+
+
+def listing_notices(subject: str, listing: Blocklist, resolver: Resolver) -> list[Notice]:
+    """Ask one list about one domain or IP."""
+    about = f"{subject} on {listing.zone}"
+    name = f"{_reversed(subject)}.{listing.zone}" if listing.of == "ip" else f"{subject}.{listing.zone}"
+    found = resolver.ask(name, "A")
+    if found.failed:
+        return [
+            Notice(
+                "blocklist", Grade.UNKNOWN, about, "the list could not be asked", could_not(found), "Ask again later."
+            )
+        ]
+    if not found.records:
+        return [Notice("blocklist", Grade.OK, about, "not listed", f"A {name}: none")]
+    refused = [r for r in found.records if r.startswith("127.255.255.")]
+    if refused:
+        return [
+            Notice(
+                "blocklist",
+                Grade.UNKNOWN,
+                about,
+                f"the list refused to answer this resolver ({_refusal(refused[0])})",
+                f"A {name}: {refused[0]}",
+                "Ask through a resolver of your own, or with the list's key; this is no listing.",
+            )
+        ]
+    listed = [
+        r for r in found.records if ipaddress.ip_address(r) in ipaddress.ip_network("127.0.0.0/8") and r != "127.0.0.1"
+    ]
+    if not listed:
+        return [
+            Notice(
+                "blocklist",
+                Grade.UNKNOWN,
+                about,
+                "the list answers what no list answers",
+                f"A {name}: {', '.join(found.records)}",
+                "The list may have closed down; take it out of check.yaml.",
+            )
+        ]
+    meaning = ", ".join(listing.codes.get(r, r) for r in listed)
+    text = resolver.ask(name, "TXT")
+    why = text.records[0][:160] if text.records else ""
+    return [
+        Notice(
+            "blocklist-listed",
+            Grade.FAIL,
+            about,
+            f"listed: {meaning}",
+            f"A {name}: {', '.join(listed)}. {why}".strip(),
+            "Have it taken off the list before the retest; a refusal would say nothing else.",
+        )
+    ]
+
+
+def _refusal(answer: str) -> str:
+    return {"127.255.255.252": "the list's name is mistyped", "127.255.255.254": "public resolvers are not served",
+            "127.255.255.255": "too many queries"}.get(answer, answer)  # fmt: skip
+
+
+def _reversed(ip: str) -> str:
+    address = ipaddress.ip_address(ip)
+    return address.reverse_pointer.removesuffix(".in-addr.arpa").removesuffix(".ip6.arpa")
+
+
+def works(listing: Blocklist, resolver: Resolver) -> Notice | None:
+    """Ask a list for its test entry (RFC 5782 section 5); a list without it can't be trusted to list anything."""
+    subject = "127.0.0.2" if listing.of == "ip" else "test"
+    name = f"{_reversed(subject)}.{listing.zone}" if listing.of == "ip" else f"{subject}.{listing.zone}"
+    found = resolver.ask(name, "A")
+    if found.records and not all(r.startswith("127.255.255.") for r in found.records):
+        return None
+    return Notice(
+        "blocklist-silent",
+        Grade.NOTE,
+        listing.zone,
+        "the list does not answer for its test entry",
+        f"A {name}: {', '.join(found.records) or found.state.value}",
+        '"Not listed" there may mean "not answering".',
+    )

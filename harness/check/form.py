@@ -1,0 +1,377 @@
+"""Form: is the message what RFC 5322, RFC 8058 and Apple's page for bulk senders ask for?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from email.utils import getaddresses, parsedate_to_datetime
+
+from harness.check.anatomy import Anatomy
+from harness.check.notice import Grade, Notice
+
+LONGEST_LINE = 998  # RFC 5322 section 2.1.1, without CRLF
+ONCE = ("from", "sender", "reply-to", "to", "cc", "bcc", "message-id", "in-reply-to", "references", "subject", "date")
+BIG, TOO_BIG = 2_000_000, 20_000_000  # iCloud Mail takes messages of 20 MB
+CLIPPED = 102_000
+REFUSED = frozenset(
+    [
+        "ade",
+        "adp",
+        "apk",
+        "appx",
+        "bat",
+        "cab",
+        "chm",
+        "cmd",
+        "com",
+        "cpl",
+        "dll",
+        "dmg",
+        "ex_",
+        "exe",
+        "hta",
+        "ins",
+        "isp",
+        "iso",
+        "jar",
+        "js",
+        "jse",
+        "lib",
+        "lnk",
+        "mde",
+        "msc",
+        "msi",
+        "msp",
+        "mst",
+        "nsh",
+        "pif",
+        "ps1",
+        "scr",
+        "sct",
+        "shb",
+        "sys",
+        "vb",
+        "vbe",
+        "vbs",
+        "vxd",
+        "wsc",
+        "wsf",
+        "wsh",
+        "xll",
+    ]
+)
+PACKED = frozenset(["zip", "rar", "7z", "gz", "tgz", "docm", "xlsm", "pptm", "html", "htm", "svg"])
+_MESSAGE_ID = re.compile(r"<[^\s<>@]{1,200}@[^\s<>@]{1,200}>\Z")
+
+
+def _notice(name: str, grade: Grade, about: str, finding: str, evidence: str = "", do: str = "") -> Notice:
+    return Notice(f"form-{name}", grade, about, finding, evidence[:300], do)
+
+
+def form_notices(anatomy: Anatomy, about: str, *, now: datetime, transactional: bool = False) -> list[Notice]:
+    """Say what is wrong with a message's form."""
+    checks: tuple[Callable[[Anatomy, str], Iterator[Notice]], ...] = (
+        _lines,
+        _headers,
+        _message_id,
+        _parts,
+        _size,
+        _attachments,
+    )
+    out = [notice for check in checks for notice in check(anatomy, about)]
+    out += _date(anatomy, about, now)
+    out += _unsubscribe(anatomy, about, transactional)
+    if not [notice for notice in out if notice.grade in (Grade.FAIL, Grade.WARN)]:
+        out.append(
+            _notice("ok", Grade.OK, about, "headers, lines, parts and size are in form", f"{len(anatomy.raw):,} bytes")
+        )
+    return out
+
+
+def _lines(anatomy: Anatomy, about: str) -> Iterator[Notice]:
+    raw = anatomy.raw
+    bare = raw.count(b"\n") - raw.count(b"\r\n"), raw.count(b"\r") - raw.count(b"\r\n")
+    if any(bare):
+        yield _notice(
+            "bare",
+            Grade.FAIL,
+            about,
+            "line ends that are no CRLF",
+            f"{bare[0]} bare LF, {bare[1]} bare CR",
+            "Servers change or refuse them (RFC 5322 section 2.3).",
+        )
+    lines = raw.split(b"\r\n")
+    long = [n for n, line in enumerate(lines, start=1) if len(line) > LONGEST_LINE]
+    if long:
+        yield _notice(
+            "long",
+            Grade.FAIL,
+            about,
+            f"{len(long)} lines of over {LONGEST_LINE} bytes",
+            f"the first is line {long[0]}",
+            "Encode the part as quoted-printable or base64.",
+        )
+    if b"\x00" in raw:
+        yield _notice(
+            "nul",
+            Grade.FAIL,
+            about,
+            "NUL bytes in the message",
+            f"{raw.count(bytes(1))} of them",
+            "Take them out (RFC 5322 section 4).",
+        )
+    head = raw.partition(b"\r\n\r\n")[0]
+    if any(byte > 127 for byte in head):
+        yield _notice("8bit", Grade.FAIL, about, "bytes beyond ASCII in headers", "", "Encode them (RFC 2047).")
+
+
+def _headers(anatomy: Anatomy, about: str) -> Iterator[Notice]:
+    for name in ("From", "Date"):
+        if not anatomy.all(name):
+            yield _notice(
+                "missing", Grade.FAIL, about, f"no {name} header", "", f"{name} must be there (RFC 5322 section 3.6)."
+            )
+    for name in ONCE:
+        if anatomy.all(name) > 1:
+            yield _notice(
+                "twice",
+                Grade.FAIL,
+                about,
+                f"{name.title()} stands there {anatomy.all(name)} times",
+                "",
+                "Only one is allowed (RFC 5322 section 3.6).",
+            )
+    authors = [address for _, address in getaddresses([anatomy.header("From")]) if address]
+    if len(authors) > 1:
+        yield _notice(
+            "from",
+            Grade.FAIL,
+            about,
+            f"{len(authors)} addresses in From",
+            ", ".join(authors),
+            "Write one; DMARC has no policy for several.",
+        )
+    elif anatomy.all("From") and (not authors or "@" not in authors[0]):
+        yield _notice(
+            "from", Grade.FAIL, about, "From holds no address", anatomy.header("From"), "Write Name <address@domain>."
+        )
+    display = anatomy.header("From").partition("<")[0]
+    if authors and "@" in display and authors[0].lower() not in display.lower():
+        yield _notice(
+            "from-name",
+            Grade.FAIL,
+            about,
+            "From's display name shows another address",
+            anatomy.header("From"),
+            "Take the address out of the name: it is a spoofing sign.",
+        )
+    if not anatomy.header("Subject").strip():
+        yield _notice("subject", Grade.WARN, about, "no subject", "", "Write one.")
+    if re.match(r"\s*(re|fwd?|aw|wg)\s*:", anatomy.header("Subject"), re.IGNORECASE) and not anatomy.all("In-Reply-To"):
+        yield _notice(
+            "subject-reply",
+            Grade.WARN,
+            about,
+            "a subject that poses as a reply",
+            anatomy.header("Subject"),
+            "Take Re: or Fwd: out.",
+        )
+    if anatomy.all("MIME-Version") == 0:
+        yield _notice("mime", Grade.WARN, about, "no MIME-Version header", "", "Add MIME-Version: 1.0 (RFC 2045).")
+
+
+def _message_id(anatomy: Anatomy, about: str) -> Iterator[Notice]:
+    value = anatomy.header("Message-ID").strip()
+    if not value:
+        yield _notice(
+            "message-id",
+            Grade.FAIL,
+            about,
+            "no Message-ID",
+            "",
+            "Let the sender write one; relays write their own otherwise.",
+        )
+    elif not _MESSAGE_ID.match(value):
+        yield _notice(
+            "message-id",
+            Grade.FAIL,
+            about,
+            "a Message-ID that is not <left@right>",
+            value,
+            "RFC 5322 section 3.6.4; a library's odd form was refused as CS01 before.",
+        )
+    elif re.search(r"@(?:localhost|[^@]*\.(?:local|lan|internal|localdomain))>?$|@[^.]+>$", value):
+        yield _notice(
+            "message-id-domain",
+            Grade.WARN,
+            about,
+            "a Message-ID of a host that is not on the Internet",
+            value,
+            "Use the mail domain on its right side.",
+        )
+
+
+def _date(anatomy: Anatomy, about: str, now: datetime) -> list[Notice]:
+    value = anatomy.header("Date")
+    if not value:
+        return []
+    try:
+        when = parsedate_to_datetime(value)
+    except (ValueError, TypeError, IndexError):
+        return [_notice("date", Grade.FAIL, about, "a Date that can't be read", value, "RFC 5322 section 3.3.")]
+    away = abs((when if when.tzinfo else when.replace(tzinfo=now.tzinfo)) - now).total_seconds()
+    if away > 86_400 * 2:
+        return [
+            _notice(
+                "date-off",
+                Grade.WARN,
+                about,
+                f"Date is {away / 86_400:.0f} days away",
+                value,
+                "Set it when the message is sent.",
+            )
+        ]
+    return []
+
+
+def _unsubscribe(anatomy: Anatomy, about: str, transactional: bool) -> list[Notice]:
+    value, post = anatomy.header("List-Unsubscribe"), anatomy.header("List-Unsubscribe-Post")
+    if not value:
+        if transactional:
+            return []
+        return [
+            _notice(
+                "unsubscribe",
+                Grade.WARN,
+                about,
+                "no List-Unsubscribe header",
+                "",
+                "Add one with https: and List-Unsubscribe-Post (RFC 8058); Apple asks for an immediate unsubscribe link.",
+            )
+        ]
+    uris = re.findall(r"<([^<>]*)>", value)
+    if not uris:
+        return [
+            _notice(
+                "unsubscribe",
+                Grade.FAIL,
+                about,
+                "List-Unsubscribe holds no <URI>",
+                value,
+                "Write <https://…> (RFC 2369).",
+            )
+        ]
+    https = [uri for uri in uris if uri.strip().lower().startswith("https://")]
+    if not https:
+        return [
+            _notice(
+                "one-click",
+                Grade.WARN,
+                about,
+                "List-Unsubscribe without https:, so no one-click",
+                value,
+                "Add <https://…> (RFC 8058 section 3.1).",
+            )
+        ]
+    if post.replace(" ", "").lower() != "list-unsubscribe=one-click":
+        return [
+            _notice(
+                "one-click",
+                Grade.WARN,
+                about,
+                "no one-click unsubscribe",
+                f"List-Unsubscribe-Post: {post or 'none'}",
+                "Add List-Unsubscribe-Post: List-Unsubscribe=One-Click (RFC 8058).",
+            )
+        ]
+    return [_notice("one-click", Grade.OK, about, "one-click unsubscribe is there", value)]
+
+
+def _parts(anatomy: Anatomy, about: str) -> Iterator[Notice]:
+    if not anatomy.html and not anatomy.text.strip():
+        yield _notice("empty", Grade.FAIL, about, "neither text nor HTML in the message", "", "Write a text part.")
+        return
+    if anatomy.html and not anatomy.text.strip():
+        yield _notice(
+            "no-text",
+            Grade.WARN,
+            about,
+            "HTML without a text part",
+            "",
+            "Add text/plain of the same words in multipart/alternative.",
+        )
+    elif anatomy.html:
+        alike = likeness(anatomy.text, anatomy.words)
+        if alike < 0.5:
+            yield _notice(
+                "unlike",
+                Grade.WARN,
+                about,
+                f"text and HTML share {alike:.0%} of their words",
+                "",
+                "Make the text part anew from the HTML.",
+            )
+    images = anatomy.features.get("img", 0) - anatomy.features.get("pixel", 0)
+    words = len(anatomy.words.split())
+    if images > 0 and words < 20 * images and words < 100:
+        yield _notice(
+            "images",
+            Grade.WARN,
+            about,
+            f"{images} images and {words} words",
+            "",
+            "Say more in text; a mail that is one picture is what filters know from spam.",
+        )
+
+
+def likeness(text: str, words: str) -> float:
+    """Return the share of the HTML's words that the text part has too (URLs left out)."""
+
+    def bag(source: str) -> set[str]:
+        return set(re.findall(r"\w{3,}", re.sub(r"https?://\S+", " ", source).lower()))
+
+    wanted = bag(words)
+    return len(wanted & bag(text)) / len(wanted) if wanted else 1.0
+
+
+def _size(anatomy: Anatomy, about: str) -> Iterator[Notice]:
+    size, page = len(anatomy.raw), len(anatomy.html.encode())
+    if size > TOO_BIG:
+        yield _notice(
+            "size", Grade.FAIL, about, f"{size:,} bytes", f"iCloud Mail takes {TOO_BIG:,}", "Link to large files."
+        )
+    elif size > BIG:
+        yield _notice("size", Grade.WARN, about, f"{size:,} bytes", "", "Make images and attachments smaller.")
+    if page > CLIPPED:
+        yield _notice(
+            "html-size", Grade.NOTE, about, f"{page:,} bytes of HTML", "", "Other receivers clip pages over 102 kB."
+        )
+
+
+def _attachments(anatomy: Anatomy, about: str) -> Iterator[Notice]:
+    for name, kind, size in anatomy.attachments:
+        endings = name.lower().rsplit(".", 2)[1:]
+        shown = f"{name or '(no name)'} ({kind}, {size:,} bytes)"
+        if REFUSED & set(endings[-1:]):
+            yield _notice(
+                "attachment", Grade.FAIL, about, "an attachment of a kind that is refused", shown, "Link to it instead."
+            )
+        elif PACKED & set(endings[-1:]) and not kind.startswith("image/"):
+            yield _notice(
+                "attachment-kind",
+                Grade.WARN,
+                about,
+                "an attachment of a kind that filters look into",
+                shown,
+                "Send a PDF, or link to it.",
+            )
+        elif len(endings) == 2 and REFUSED & set(endings):
+            yield _notice(
+                "attachment",
+                Grade.FAIL,
+                about,
+                "an attachment with two endings, one of them refused",
+                shown,
+                "Rename it.",
+            )

@@ -1,0 +1,149 @@
+"""Seeds: can these mailboxes give an answer about content at all?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.check.notice import Grade, Notice
+from harness.model.relay import Relay
+from harness.model.seed import APPLE_DOMAINS, Segment, is_reserved
+
+RELAY_DOMAIN = "privaterelay.appleid.com"
+
+
+@dataclass(frozen=True, slots=True)
+class SeedPast:
+    """What the ledger knows of a seed: messages of the day, and refusals by class that were about the recipient."""
+
+    sent_today: int = 0
+    suppressed: int = 0
+    refused: Mapping[str, int] | None = None  # class -> how often
+    last: str = ""  # when, and in which run
+
+
+def seed_notices(
+    segment: Segment, relay: Relay, past: Mapping[str, SeedPast], from_domain: str, mail_from: str
+) -> list[Notice]:
+    """Say which seeds can't be used, or are nearly used up."""
+    out = []
+    reserved = [seed.address for seed in segment.seeds if is_reserved(seed.address)]
+    if reserved:
+        grade, do = (Grade.NOTE, "") if relay.loopback else (Grade.FAIL, "Use --relay sandbox, or seeds at Apple.")
+        about = reserved[0] if len(reserved) == 1 else f"{reserved[0]} and {len(reserved) - 1} more"
+        out.append(
+            Notice(
+                "seed-reserved",
+                grade,
+                about,
+                "a reserved domain, for a sandbox only",
+                f"relay {relay.name}: {relay.host}",
+                do,
+            )
+        )
+    for seed in segment.seeds:
+        host = seed.address.rpartition("@")[2].lower()
+        known = past.get(seed.address, SeedPast())
+        if not is_reserved(seed.address) and host not in APPLE_DOMAINS and seed.domain != "custom":
+            out.append(
+                Notice(
+                    "seed-not-apple",
+                    Grade.FAIL,
+                    seed.address,
+                    "not a mailbox at Apple",
+                    host,
+                    "Use icloud.com, me.com, mac.com, a relay address, or domain: custom.",
+                )
+            )
+        out += _past(seed.address, known, segment.daily_cap, relay)
+    if any(seed.domain == RELAY_DOMAIN for seed in segment.seeds) and not relay.loopback:
+        out.append(Notice("seed-relay", Grade.NOTE, RELAY_DOMAIN, "private relay takes mail of registered senders only",
+                          f"From {from_domain}, MAIL FROM {mail_from}",
+                          "Register both domains at developer.apple.com (Sign in with Apple, email sources), or the refusals are `unauthorized sender`."))  # fmt: skip
+    domains = sorted({seed.domain for seed in segment.seeds})
+    if len(segment.seeds) < 4:
+        out.append(
+            Notice(
+                "seed-few",
+                Grade.WARN,
+                f"segment {segment.name}",
+                f"{len(segment.seeds)} seeds",
+                ", ".join(domains),
+                "4 accepted of 4 against 4 refused of 4 is p = 0.03; take 5 or more.",
+            )
+        )
+    if not out:
+        out.append(
+            Notice(
+                "seeds",
+                Grade.OK,
+                f"segment {segment.name}",
+                f"{len(segment.seeds)} seeds can be used",
+                ", ".join(domains),
+            )
+        )
+    return out
+
+
+def _past(address: str, known: SeedPast, cap: int, relay: Relay) -> list[Notice]:
+    out = []
+    if known.suppressed:
+        out.append(
+            Notice(
+                "seed-suppressed",
+                Grade.FAIL,
+                address,
+                "suppressed by the provider before",
+                known.last,
+                "Lift the suppression there, or use a fresh seed: a suppressed copy measures nothing.",
+            )
+        )
+    for cause, count in sorted((known.refused or {}).items()):
+        out.append(
+            Notice(
+                "seed-refused",
+                Grade.WARN,
+                address,
+                f"refused before as {cause} ({count} times)",
+                known.last,
+                "Look into that mailbox first.",
+            )
+        )
+    left = cap - known.sent_today
+    if relay.kind != "sandbox" and left <= 0:
+        out.append(
+            Notice(
+                "seed-cap",
+                Grade.FAIL,
+                address,
+                f"today's cap is used up ({known.sent_today} of {cap})",
+                "",
+                "Go on tomorrow, or use another seed.",
+            )
+        )
+    elif relay.kind != "sandbox" and left < cap / 2:
+        out.append(Notice("seed-cap", Grade.NOTE, address, f"{left} of {cap} messages left today", "", ""))
+    return out
+
+
+def arrival_notices(received: Sequence[tuple[str, str]]) -> list[Notice]:
+    """Show what the receiver found in control copies that were read back: (about, Authentication-Results)."""
+    import re
+
+    out = []
+    for about, header in received:
+        results = dict(re.findall(r"\b(spf|dkim|dmarc|bimi|arc)=([a-z]+)", header.lower()))
+        bad = [f"{k}={v}" for k, v in results.items() if k in ("spf", "dkim", "dmarc") and v != "pass"]
+        grade = Grade.WARN if bad else Grade.OK if results else Grade.NOTE
+        said = ", ".join(f"{k}={v}" for k, v in results.items()) or "nothing that can be read"
+        out.append(
+            Notice(
+                "received",
+                grade,
+                about,
+                f"the receiver found {said}",
+                " ".join(header.split())[:300],
+                "Mend what does not pass." if bad else "",
+            )
+        )
+    return out

@@ -1,0 +1,285 @@
+"""`harness check`: what is wrong before anything is sent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.cli.common import JsonOption, WorkspaceOption, echo, leave, note, open_workspace, print_json, table
+
+if TYPE_CHECKING:
+    from harness.campaign.expand import Expansion
+    from harness.check.lookup import Lookup
+    from harness.check.notice import Notice
+    from harness.check.route import Greeting
+    from harness.check.seedling import SeedPast
+    from harness.check.spamscore import Score
+    from harness.check.survey import Subject, Tools
+    from harness.edge.check_file import CheckFile
+    from harness.edge.config import Workspace
+    from harness.edge.dns import Dns, Offline
+    from harness.model.campaign import Campaign
+    from harness.model.record import RunFacts
+    from harness.model.relay import Relay
+    from harness.model.seed import Segment
+
+MARKS = {"fail": "FAIL", "warn": "warn", "unknown": "could not check", "note": "note", "ok": "ok"}
+
+
+def check(
+    campaign: Annotated[str, typer.Argument(help="Campaign under variants/.")],
+    segment: Annotated[str | None, typer.Option(help="Segment of seeds.yaml; default: the only one.")] = None,
+    relay: Annotated[str | None, typer.Option(help="Relay of relay.yaml; default: its default.")] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Connect to the relay, log in, say NOOP. Sends no message.")
+    ] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Follow redirect chains over HTTP. Opens the campaign's links.")
+    ] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Ask no name server.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Show what is in order, too.")] = False,
+    workspace: WorkspaceOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Check authentication, domains, message, seeds and relay of a campaign. Sends nothing; exit 4 if something must be put right.
+
+    Example: harness check spring-sale --relay esp --follow --live
+    """
+    from harness.check.notice import Grade, stops
+    from harness.check.survey import survey
+
+    place = open_workspace(workspace)
+    notices = survey(*prepare_check(place, campaign, segment, relay, live=live, follow=follow, offline=offline))
+    code = 4 if stops(notices) else 0
+    if json:
+        print_json(_object(campaign, notices, code))
+        leave(code)
+    shown = [n for n in notices if everything or n.grade is not Grade.OK]
+    if shown:
+        rows = [
+            [_wrap(f"{n.finding} [{n.about}]", 58), MARKS[n.grade.value], _wrap(n.evidence, 44), _wrap(n.do, 44)]
+            for n in shown
+        ]
+        echo(table(rows, ["finding", "level", "evidence", "what to do"]))
+        echo()
+    counts = {grade: sum(n.grade is grade for n in notices) for grade in Grade}
+    echo(", ".join(f"{count} {MARKS[grade.value]}" for grade, count in counts.items() if count) + ".")
+    leave(code)
+
+
+def prepare_check(
+    place: Workspace, campaign: str, segment: str | None, relay: str | None, *, live: bool, follow: bool, offline: bool
+) -> tuple[Subject, Tools]:
+    """Gather what is checked and who is asked."""
+    from harness.campaign.expand import expand
+    from harness.check.blocklist import Blocklist
+    from harness.check.lookup import PublicSuffixes
+    from harness.check.survey import Subject, Tools
+
+    settings = read_settings(place)
+    whole, seeds, through = place.campaign(campaign), place.segment(segment), place.relay(relay)
+    expansion = expand(whole, seeds)
+    for text in expansion.notes:
+        note(f"note: {text}")
+    now = datetime.now(UTC)
+    messages, rungs = _build(expansion, seeds, now)
+    facts = _facts(place)
+    received, signing = _read_back(facts, whole)
+    signing = [*((s.domain.lower(), s.selector) for s in settings.dkim), *signing]
+    if whole.dkim:
+        signing.insert(0, (whole.dkim.domain.lower(), whole.dkim.selector))
+    subject = Subject(
+        _address(whole.sender), whole.envelope_sender, through, seeds, messages, rungs, tuple(dict.fromkeys(signing)),
+        received, past_of(seeds, facts, now), whole.transactional,
+    )  # fmt: skip
+    tools = Tools(
+        _Asks(_resolver(settings, offline=offline), reserved=bool(settings.resolver.nameservers)), PublicSuffixes(), now, [Blocklist(b.zone, b.of, b.codes) for b in settings.blocklists],
+        _follower(settings) if follow else None, _scorer(settings), greet(place, through) if live else None, settings.bimi_selector,
+    )  # fmt: skip
+    return subject, tools
+
+
+def read_settings(place: Workspace) -> CheckFile:
+    """Read check.yaml, all defaults where there is none."""
+    from harness.edge.check_file import CheckFile
+    from harness.edge.schema import check as validate
+
+    document = place.document("check.yaml")
+    return validate(document, CheckFile) if document else CheckFile()
+
+
+class _Asks:
+    """The edge's answers in the room's words. Reserved names are asked only of name servers that check.yaml names."""
+
+    def __init__(self, dns: Dns | Offline, *, reserved: bool) -> None:
+        self._dns, self._reserved = dns, reserved
+
+    def ask(self, name: str, kind: str) -> Lookup:
+        """Look up records."""
+        from harness.check.lookup import Found, Lookup
+        from harness.model.seed import is_reserved
+
+        if not self._reserved and is_reserved(name):
+            return Lookup(name, kind, Found.FAILED, (), "a reserved name (RFC 2606), which no public name server knows")
+        answer = self._dns.ask(name, kind)
+        return Lookup(answer.name, answer.type, Found(answer.state), answer.records, answer.why)
+
+
+def _resolver(settings: CheckFile, *, offline: bool) -> Dns | Offline:
+    from harness.edge.dns import Dns, Offline
+
+    if offline or settings.offline:
+        return Offline()
+    return Dns(settings.resolver.nameservers, settings.resolver.port, settings.resolver.timeout)
+
+
+def _follower(settings: CheckFile) -> Callable[[str], Sequence[tuple[str, int, str]]]:
+    from harness.edge.web import Follower
+
+    follower = Follower(settings.follow.hops, settings.follow.timeout, settings.follow.private)
+    return lambda url: [(hop.url, hop.status, hop.error) for hop in follower.follow(url)]
+
+
+def _scorer(settings: CheckFile) -> Callable[[bytes], Score] | None:
+    if settings.spamd is None:
+        return None
+    from harness.check.spamscore import Score
+    from harness.edge.spam import score
+
+    spamd = settings.spamd
+    return lambda raw: Score(*score(raw, spamd.host, spamd.port, spamd.timeout))
+
+
+def _build(expansion: Expansion, seeds: Segment, now: datetime) -> tuple[dict[str, bytes], list[tuple[str, bytes]]]:
+    """Make production for every seed, and every rung for the first."""
+    from harness.model.variant import Identity
+
+    date = now.strftime("%a, %d %b %Y %H:%M:%S +0000")
+    ladder = expansion.ladder()
+    everything = ladder[-1].factors
+    messages = {
+        seed.address: expansion.message(everything, seed, Identity("check00000000000", date, seed.address)).content
+        for seed in seeds.seeds
+    }
+    first = seeds.seeds[0]
+    rungs = [
+        (
+            r.change or "control",
+            expansion.message(r.factors, first, Identity("check00000000000", date, first.address)).content,
+        )
+        for r in ladder
+    ]
+    return messages, rungs
+
+
+def _facts(place: Workspace) -> list[RunFacts]:
+    """Return what the ledger has, nothing where there is none yet."""
+    from harness.edge.ledger import Ledger
+
+    if not place.ledger_path.is_file():
+        return []
+    with Ledger.open(place.ledger_path, create=False) as ledger:
+        return [ledger.facts(run.id) for run in ledger.runs()]
+
+
+def past_of(seeds: Segment, facts: Sequence[RunFacts], now: datetime) -> Mapping[str, SeedPast]:
+    """Say of each seed what the ledger knows: sent today, suppressed, refused for reasons of the recipient."""
+    from harness.bounce.reply import read_reply
+    from harness.check.seedling import SeedPast
+    from harness.model.answer import Kind, Level
+
+    out: dict[str, SeedPast] = {}
+    for seed in seeds.seeds:
+        today = suppressed = 0
+        refused: dict[str, int] = {}
+        last = ""
+        for run in facts:
+            for trial in (t for t in run.trials if t.ask.seed == seed.address):
+                begun = trial.attempts[-1].begun if trial.attempts else None
+                today += bool(begun and begun.date() == now.date())
+                readings = [(a.kind, a.reading) for a in trial.answers]
+                if trial.reply:
+                    readings.append((Kind.OTHER, read_reply(trial.reply.text, code=trial.reply.code)))
+                for kind, reading in readings:
+                    if kind is Kind.SUPPRESSED or reading.cause == "suppressed":
+                        suppressed, last = suppressed + 1, f"run {run.run.id}"
+                    elif reading.level is Level.RECIPIENT:
+                        refused[reading.cause] = refused.get(reading.cause, 0) + 1
+                        last = f"run {run.run.id}"
+        out[seed.address] = SeedPast(today, suppressed, refused, last)
+    return out
+
+
+def _read_back(facts: Sequence[RunFacts], campaign: Campaign) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """Return what receivers found in this campaign's control copies, and the signatures that they carried."""
+    from harness.check.survey import signatures
+    from harness.model.variant import CONTROL
+
+    received: list[tuple[str, str]] = []
+    signing: list[tuple[str, str]] = []
+    for run in facts:
+        for trial in run.trials:
+            if run.run.campaign != campaign.name or trial.variant != CONTROL:
+                continue
+            for arrival in trial.arrivals:
+                if arrival.authentication:
+                    received.append((f"control to {trial.recipient}, run {run.run.id}", arrival.authentication))
+                if arrival.content:
+                    signing += signatures(arrival.content)
+    return received[-3:], list(dict.fromkeys(signing))
+
+
+def greet(place: Workspace, relay: Relay) -> Greeting | None:
+    """Connect, protect the line, log in, say NOOP and QUIT; None for a sandbox, which has no server of its own yet."""
+    if relay.kind == "sandbox":
+        return None
+    return asyncio.run(_greet(place.unlock(relay)))
+
+
+async def _greet(relay: Relay) -> Greeting:
+    from harness.check.route import Greeting
+    from harness.edge.line import SILENCE, Line
+    from harness.errors import HarnessError
+    from harness.model.relay import Tls
+
+    line = Line(relay)
+    try:
+        await line.open()
+        answer = await line.say(b"NOOP")
+        greeting = Greeting(
+            dict(line.offered), relay.tls is not Tls.NONE, relay.username is not None, f"{answer.code} {answer.message}"
+        )
+        await line.close()
+    except (HarnessError, *SILENCE) as error:
+        return Greeting({}, False, False, error=str(error))
+    finally:
+        line.abort()
+    return greeting
+
+
+def _address(sender: str) -> str:
+    from email.utils import parseaddr
+
+    return parseaddr(sender)[1]
+
+
+def _wrap(text: str, width: int) -> str:
+    import textwrap
+
+    return "\n".join(textwrap.wrap(text, width, max_lines=6, placeholder=" …"))
+
+
+def _object(campaign: str, notices: Sequence[Notice], code: int) -> dict[str, object]:
+    from harness.check.notice import Grade
+
+    return {
+        "schema_version": 1,
+        "campaign": campaign,
+        "exit_code": code,
+        "counts": {grade.value: sum(n.grade is grade for n in notices) for grade in Grade},
+        "findings": [{"id": n.id, "level": n.grade.value, "about": n.about, "finding": n.finding, "evidence": n.evidence, "do": n.do} for n in notices],
+    }  # fmt: skip
