@@ -63,13 +63,13 @@ class Game:
             for ask in move.asks:
                 key = (ask.factors, ask.seed, ask.values_of)
                 counts[key] = counts.get(key, -1) + 1
-                self.observations.append(self._send(task, ask, counts[key]))
+                self.observations.append(self._send(ask, counts[key]))
         self.finding = move.finding
         self.verdict = weigh(move.finding, task.factors, self.observations, seeds=task.seeds)
         return self._row(task)
 
-    def _send(self, task: Problem, ask: Ask, repetition: int) -> Observation:
-        place = {factor.id: number for number, factor in enumerate(task.factors)}
+    def _send(self, ask: Ask, repetition: int) -> Observation:
+        place = places(self.oracle.view)
         variant = {place[name] for name in ask.factors}
         for ticks in PATIENCE:
             heard = self.oracle.send(variant, ask.seed, ask.values_of)
@@ -89,7 +89,7 @@ class Game:
     def _row(self, task: Problem) -> dict[str, Any]:
         stats = self.oracle.stats()
         assert self.verdict is not None
-        told = grade(self.problem, spoken(self.verdict, task), stats)
+        told = grade(self.problem, spoken(self.verdict, places(self.oracle.view)), stats)
         return {
             "id": self.problem["id"],
             "class": self.problem["class"],
@@ -144,9 +144,13 @@ def _transitive(index: int, needs: dict[int, set[int]]) -> set[int]:
     return found
 
 
-def spoken(verdict: Verdict, task: Problem) -> dict[str, Any]:
+def places(view: dict[str, Any]) -> dict[str, int]:
+    """Map our names to the benchmark's indices."""
+    return {factor["id"]: factor["index"] for factor in view["factors"]}
+
+
+def spoken(verdict: Verdict, place: dict[str, int]) -> dict[str, Any]:
     """Put the judge's verdict into the grader's words."""
-    place = {factor.id: number for number, factor in enumerate(task.factors)}
     kinds = {VerdictKind.TRIGGER: "triggers", VerdictKind.NONE: "none", VerdictKind.SENDER: "sender_block"}
     told: dict[str, Any] = {"kind": kinds.get(verdict.kind, "inconclusive")}
     if verdict.kind is VerdictKind.TRIGGER:

@@ -18,7 +18,7 @@ FIRES = ((0.35, 0.03), (0.55, 0.06), (0.65, 0.08), (0.75, 0.12), (0.85, 0.16), (
 EVERYBODY, DOMAIN, VALUE, PART = 0.62, 0.14, 0.12, 0.12  # who is affected, if there is a trigger
 PARTS = (0.5, 0.35)  # shares of affected seeds; a smaller share than a third can't be ruled out by a small segment
 SURE = 0.97
-IDLE = 1.3 * NOISE  # a chance of a refusal at which a message would tell nothing more
+IDLE = 0.02  # share of the doubt that is left which a message must be able to show
 MOST_REPEATS = 14  # messages of one variant to one seed
 
 
@@ -29,6 +29,7 @@ class Clearance:
     clean: float
     seed: str | None
     expect: float  # chance of a refusal at that seed
+    telling: float  # chance that it refuses for a cause
     unseen: int = 0  # usable seeds that got none yet
 
 
@@ -66,7 +67,8 @@ def clearance(desk: Desk, target: Factors, prior: float) -> Clearance:
         default=None,
     )
     unseen = sum(not sum(counts[seed]) for seed in seeds)
-    return Clearance(clean / total, best, expects[best] / total if best else 0.0, unseen)
+    expect = expects[best] / total if best else 0.0
+    return Clearance(clean / total, best, expect, expect - NOISE, unseen)
 
 
 def _chances(count: list[int], affected: float, fire: float) -> tuple[float, float]:
@@ -103,7 +105,7 @@ def reproduce(desk: Desk, target: Factors, prior: float, phase: Phase) -> Step[s
     while True:
         state = clearance(desk, target, prior)
         unseen = phase is Phase.REPRODUCE and state.unseen
-        if state.seed is None or (not unseen and (state.clean >= SURE or state.expect < IDLE)):
+        if state.seed is None or (not unseen and (state.clean >= SURE or state.telling < IDLE * (1 - state.clean))):
             return None
         why = f"Is {whole} refused here? {state.clean:.0%} sure that it passes; this seed tells most."
         seen = yield from desk.ask(Ask(target, state.seed, phase, why=why), state.expect)
