@@ -43,6 +43,10 @@ class Shop(Protocol):
         """List what the merge factors show in it."""
         ...
 
+    def is_given(self, name: str) -> bool:
+        """Tell whether anybody brings a value for a merge factor; true for other factors."""
+        ...
+
 
 class Expansion:
     """A campaign laid out: its factors, its ladder, and its messages."""
@@ -72,7 +76,11 @@ class Expansion:
             needs["envelope-sender"] = frozenset()
         idle = nesting.idle()
         made = [describe(name, needs[name], shop.found, shop.states) for name in needs if name not in idle]
-        notes = [f"{name} changes nothing: its plain value is everybody's own" for name in sorted(idle)]
+        notes = [
+            f"{name} changes nothing: its plain value is everybody's own"
+            for name in sorted(idle)
+            if shop.is_given(name)
+        ]
         self.factors: tuple[Factor, ...] = _ladder_order(made)
         self.notes: tuple[str, ...] = (*shop.notes, *notes)
         self._by_id = {factor.id: factor for factor in self.factors}

@@ -27,6 +27,7 @@ class FolderShop:
         self._asked = asked
         self._where = settings_file(campaign)
         self._check()
+        self._rows = [aliased(persona.merge) for persona in personas]
         self._renderer = Renderer(campaign, personas)
         self._levels = {persona.name: self._render(persona) for persona in personas}
         self.found = Findings()
@@ -46,6 +47,11 @@ class FolderShop:
         levels = self._levels[persona.name]
         parts = self._layout.body(levels["text"], levels.get("html"))
         return self._assembly.message(self._fields(levels), parts)
+
+    def is_given(self, name: str) -> bool:
+        """Tell whether anybody brings a value for a merge factor; true for other factors."""
+        field = name.removeprefix("merge:")
+        return field == name or any(look_up(row, field) is not None for row in self._rows)
 
     def values(self, persona: Persona) -> Mapping[str, str]:
         """List what the merge factors show in a persona's message."""

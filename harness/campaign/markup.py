@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from harness.campaign.level import ATOM, Level, Section
 from harness.campaign.scan import Attribute, Tag, Text, Token, scan
-from harness.campaign.urls import BARE, bare_end, is_link
+from harness.campaign.urls import addresses, is_link
 from harness.campaign.words import word_set
 
 BLOCKS = word_set(
@@ -16,6 +16,7 @@ BLOCKS = word_set(
     "footer form h1 h2 h3 h4 h5 h6 head header hr html li main nav ol option p pre section table tbody td "
     "tfoot th thead title tr ul"
 )
+_PREHEADERS = word_set("preheader preheader-text preheadertext preview preview-text previewtext")
 HEADINGS = frozenset(("h1", "h2", "h3", "h4", "h5", "h6"))
 _HIDDEN = re.compile(
     r"display\s*:\s*none|visibility\s*:\s*hidden|mso-hide\s*:\s*all|max-height\s*:\s*0|font-size\s*:\s*[01]p"
@@ -126,7 +127,8 @@ class _Reader:
         style, css = tag.get("style"), tag.get("class")
         if style and _HIDDEN.search(self._value(style)):
             return True
-        return (bool(css) and "preheader" in self._value(css).lower()) or tag.get("hidden") is not None
+        named = bool(css) and not _PREHEADERS.isdisjoint(self._value(css).lower().split())
+        return named or tag.get("hidden") is not None
 
     def _element_end(self, number: int) -> int:
         """Find the token that closes an element; past the end where none does."""
@@ -185,11 +187,9 @@ class _Reader:
         self._paragraph = Paragraph()
 
     def _visible_urls(self, start: int, end: int) -> Iterator[tuple[int, int]]:
-        for found in BARE.finditer(self._source, start, end):
-            stop = bare_end(self._source, found.start(), found.end())
-            if is_link(self._source[found.start() : stop]):
-                self._page.spots.append(Spot("link", found.start(), stop, (found.start(), stop), visible=True))
-                yield found.start(), stop
+        for first, stop in addresses(self._level, start, end):
+            self._page.spots.append(Spot("link", first, stop, (first, stop), visible=True))
+            yield first, stop
 
     # Tags
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from harness.campaign.level import ATOM, Level, Section
 from harness.campaign.markup import Page, Paragraph, Spot
-from harness.campaign.urls import BARE, bare_end, is_link
+from harness.campaign.urls import addresses
 
 _GAP = re.compile(r"\n[ \t\r]*\n\s*")
 _BRACKETS = {"(": ")", "<": ">", "[": "]"}
@@ -59,28 +59,12 @@ def _links(level: Level) -> Iterator[Spot]:
     """Find bare URLs, and URLs that a merge field brings whole between brackets: `( {url} )`."""
     text = level.text
     last = 0
-    for start, end in _addresses(level):
+    for start, end in addresses(level, 0, len(text)):
         if start < last:
             continue
         whole = _bracketed(text, start, end)
         yield Spot("link", *whole, (start, end), visible=True)
         last = whole[1]
-
-
-def _addresses(level: Level) -> Iterator[tuple[int, int]]:
-    text = level.text
-    found: list[tuple[int, int]] = []
-    for match in BARE.finditer(text):
-        stop = bare_end(text, *match.span())
-        if is_link(text[match.start() : stop]):
-            found.append((match.start(), stop))
-    for at, atom in level.atoms.items():
-        if not isinstance(atom, Section) and re.match(r"(?:https?://\S+\.\S|mailto:\S+@)\S*$", atom.production):
-            end = at + 1
-            while end < len(text) and not text[end].isspace() and text[end] not in "<>()[]\"'":
-                end += 1
-            found.append((at, max(at + 1, bare_end(text, at, end))))
-    return iter(sorted(found))
 
 
 def _bracketed(text: str, start: int, end: int) -> tuple[int, int]:

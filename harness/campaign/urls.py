@@ -8,12 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
+from harness.campaign.level import ATOM, Level, Merge
 from harness.campaign.words import word_set
 
 # Bare addresses in text. What ends a sentence, or closes a bracket that was opened before, is not part of them.
 BARE = re.compile(
     r"(?:https?://|www\.(?=[\w-]+\.))[^\s<>\"'`|^\[\]{}]+|mailto:[^\s<>\"'()]+@[^\s<>\"'()]+", re.IGNORECASE
 )
+_WHOLE = re.compile(r"(?:https?://\S+\.\S|mailto:\S+@)\S*")
 _TRAILING = ".,;:!?*_"
 _TARGETS = word_set(
     "url u r l to q redirect redirecturl redirect_url target targeturl target_url dest destination link goto out href"
@@ -44,6 +46,35 @@ def bare_end(text: str, start: int, end: int) -> int:
         else:
             break
     return end
+
+
+def is_address(value: str) -> bool:
+    """Tell a value that is a URL as a whole."""
+    return _WHOLE.fullmatch(value) is not None
+
+
+def addresses(level: Level, start: int, end: int) -> list[tuple[int, int]]:
+    """Find the bare URLs of a span: written out, or brought whole by a merge field."""
+    text = level.text
+    found: list[tuple[int, int]] = []
+    for match in BARE.finditer(text, start, end):
+        stop = bare_end(text, *match.span())
+        if is_link(text[match.start() : stop]):
+            found.append((match.start(), stop))
+    at = text.find(ATOM, start, end)
+    while at >= 0:
+        atom = level.atoms.get(at)
+        if isinstance(atom, Merge) and is_address(atom.production):
+            stop = at + 1
+            while stop < end and not text[stop].isspace() and text[stop] not in "<>()[]\"'":
+                stop += 1
+            found.append((at, max(at + 1, bare_end(text, at, stop))))
+        at = text.find(ATOM, at + 1, end)
+    whole: list[tuple[int, int]] = []
+    for first, stop in sorted(found):
+        if not whole or first >= whole[-1][1]:
+            whole.append((first, stop))
+    return whole
 
 
 def is_link(url: str) -> bool:
