@@ -88,7 +88,7 @@ def test_the_daily_cap_of_a_seed_leaves_the_run_waiting(example: Path, stand_in:
     assert 0 < len(recipients) == len(set(recipients)) <= 8
     [run] = harness("status", "--json", cwd=example).json["runs"]
     assert run["state"] == "waiting"
-    assert "cap" in run["waits_for"]
+    assert "has had 1 of 1 messages today" in run["waits_for"]
     assert "until" in run["waits_for"]
 
 

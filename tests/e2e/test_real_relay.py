@@ -11,7 +11,7 @@ from tests.e2e.cli import harness
 from tests.mailstack.stack import MailStack
 from tests.shared import SHARED, WITHOUT
 
-pytestmark = [pytest.mark.stack, pytest.mark.skipif(SHARED is None, reason=WITHOUT)]
+pytestmark = pytest.mark.stack
 
 BLOCKED = "go.refused.example"
 RULES = [
@@ -29,6 +29,7 @@ segments:
     daily_cap: 500
     seeds:
 """
+HELLO = "from: Shop <news@shop.example>\nenvelope_sender: bounces@bounce.test\nsubject: Hello {{ first_name }}\ntext: body.txt\n"
 DOMAINS = ("icloud.com", "me.com", "mac.com", "privaterelay.appleid.com")
 
 
@@ -102,6 +103,7 @@ def receipt(folder: Path, port: int) -> str:
     return f"link:https://{BLOCKED}/help"
 
 
+@pytest.mark.skipif(SHARED is None, reason=WITHOUT)
 @pytest.mark.parametrize("strategy", ["ladder", "adaptive"])
 @pytest.mark.parametrize("template", [airmail, receipt])
 def test_a_real_template_through_a_real_relay_names_the_refused_host(
@@ -116,3 +118,38 @@ def test_a_real_template_through_a_real_relay_names_the_refused_host(
     assert [trigger["factors"] for trigger in verdict["triggers"]] == [[expected]]
     assert f"link host {BLOCKED}" in verdict["summary"]
     assert verdict["triggers"][0]["confirmed_by_removal"]
+
+
+FAULTS = {
+    "wrong password": ("smtps", "implicit", "not the password", r"harness[^\n]*password|535"),
+    "certificate for another name": ("badcert", "implicit", "smtp-secret", r"certificate"),
+    "no TLS offered": ("clearauth", "starttls", "smtp-secret", r"STARTTLS"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_relay_that_will_not_have_us_is_one_line_and_exit_5(tmp_path: Path, stack: MailStack, fault: str) -> None:
+    name, tls, password, words = FAULTS[fault]
+    place(
+        tmp_path,
+        stack.info["ports"][name],
+        "hello",
+        {"campaign.yaml": HELLO, "body.txt": "Hello {{ first_name }}\n"},
+        ["{first_name: Ana}"],
+    )
+    (tmp_path / "relay.yaml").write_text(
+        f"default: mta\nrelays:\n  mta: {{kind: smtp, host: 127.0.0.1, port: {stack.info['ports'][name]}, tls: {tls}, "
+        f"ca_file: {stack.info['ca']}, username: harness, password: '${{TEST_SMTP_PASSWORD}}'}}\n"
+    )
+    before = len(stack.mx_rows())
+    ran = harness("run", "hello", "--yes", cwd=tmp_path, TEST_SMTP_PASSWORD=password)
+    assert ran.code == 5, ran.err
+    last = ran.err.strip().splitlines()[-1]
+    assert last.startswith("harness: ")
+    assert str(stack.info["ports"][name]) in last
+    assert re.search(words, last, re.IGNORECASE), last
+    assert "Traceback" not in ran.err
+    assert password not in ran.out + ran.err
+    assert len(stack.mx_rows()) == before
+    for path in (tmp_path / "results").rglob("*"):
+        assert not path.is_file() or password.encode() not in path.read_bytes()
