@@ -1,7 +1,7 @@
 """Scopes of Mustache and Handlebars: where a name is looked up inside of loops, groups and sections.
 
 A name is looked up in the innermost item first, then outward (mustache(5)). Jinja2 has no such search, so it is settled
-when the template is converted: by sample rows where there are any, else by whether the name is used outside too.
+when the template is converted, by sample rows; without them the template asks the item first, then the scope around it.
 """
 
 from __future__ import annotations
@@ -28,12 +28,11 @@ class Frame:
     over: str = ""
     key: str = ""
     names: Mapping[str, str] = field(default_factory=dict)  # block parameters
-    sure: bool = True  # without samples: names belong here unless they are used outside too
 
-    def has(self, name: str, outside: frozenset[str]) -> bool | None:
+    def has(self, name: str) -> bool | None:
         """Tell whether a value of this scope has a name; None if that differs or can't be known."""
         if not self.samples:
-            return True if self.sure and name not in outside else None
+            return None
         having = [isinstance(sample, Mapping) and name in sample for sample in self.samples]
         return all(having) if all(having) or not any(having) else None
 
@@ -76,15 +75,16 @@ class Scope:
             if first in frame.names:
                 found.append(frame.names[first])
                 break
-            has = frame.has(first, self.outside)
+            has = frame.has(first)
             if has is not False:
                 found.append(frame)
                 self.draft.field(f"{frame.shown}.{first}")
             if has:
                 break
         else:
+            if not found or first in self.outside:
+                self.draft.field(first)
             found.append(top(first))
-            self.draft.field(first)
         text = ""
         for place in reversed(found):
             text = place if isinstance(place, str) else _or(place, first, text)
@@ -136,7 +136,7 @@ class Scope:
         target = self._variable(singular(word))
         many = f"{lenient} is sequence and {lenient} is not string and {lenient} is not mapping"
         over = f"({lenient} if {many} else [{value}] if {lenient} else [])"
-        return Frame(target, f"{word}[]", (), target, over, sure=False)
+        return Frame(target, f"{word}[]", (), target, over)
 
     def _variable(self, wanted: str) -> str:
         taken = " ".join(frame.target for frame in self.frames)
