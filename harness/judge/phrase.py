@@ -5,6 +5,7 @@ Numbers are never given bare: a count comes with its denominator, a clean count 
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -26,7 +27,8 @@ class RunWords:
     @property
     def again(self) -> str:
         """The command that sends the campaign again."""
-        return f"harness run {self.campaign}" + (f" --segment {self.segment}" if self.segment else "")
+        segment = f" --segment {shlex.quote(self.segment)}" if self.segment else ""
+        return f"harness run {shlex.quote(self.campaign)}{segment}"
 
 
 class Phrases:
@@ -121,7 +123,7 @@ class Phrases:
         """Say what to do about a refused sender."""
         return (
             "Change nothing in the content. Check SPF, DKIM, DMARC and reverse DNS (`harness check "
-            f"{self._words.campaign}`), then write to the relay's support: "
+            f"{shlex.quote(self._words.campaign)}`), then write to the relay's support: "
             f"`harness evidence {self._words.run} --for esp`."
         )
 

@@ -6,6 +6,7 @@ Every value passes `clean` (no controls, bounded length) and jinja2's autoescape
 from __future__ import annotations
 
 import base64
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -230,13 +231,18 @@ def _findings(findings: Sequence[Mapping[str, str]]) -> dict[str, Any]:
 
 
 def _commands(told: Told) -> list[str]:
-    run = told.facts.run
+    """Return the commands of the next step; names are quoted, for people paste them into a shell."""
+    run, campaign, segment = told.facts.run, _quoted(told.facts.run.campaign), _quoted(told.facts.run.segment.name)
     evidence = f"harness evidence {run.id} --for esp"
     match told.verdict.kind:
         case VerdictKind.INCONCLUSIVE:
             return [f"harness run --resume {run.id}"]
         case VerdictKind.NONE:
-            return [f"harness run {run.campaign} --segment {run.segment.name}"]
+            return [f"harness run {campaign} --segment {segment}"]
         case VerdictKind.TRIGGER:
-            return [f"harness run {run.campaign} --segment {run.segment.name}", evidence]
-    return [f"harness check {run.campaign}", evidence]
+            return [f"harness run {campaign} --segment {segment}", evidence]
+    return [f"harness check {campaign}", evidence]
+
+
+def _quoted(name: str) -> str:
+    return shlex.quote(clean(name, 200))
