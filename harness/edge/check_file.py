@@ -14,7 +14,7 @@ Wait = Annotated[Duration, Field(gt=0, le=600)]
 class ResolverFile(Strict):
     """Which name servers are asked; none: the system's."""
 
-    nameservers: list[str] = []
+    nameservers: tuple[str, ...] = ()
     port: Port = 53
     timeout: Wait = 3.0
 
@@ -31,7 +31,7 @@ class BlocklistFile(Strict):
 
     zone: str
     of: Literal["domain", "ip"] = "domain"
-    codes: dict[str, str] = {}
+    codes: dict[str, str] = Field(default_factory=dict)
 
 
 class FollowFile(Strict):
@@ -55,8 +55,8 @@ class CheckFile(Strict):
 
     offline: bool = False
     resolver: ResolverFile = ResolverFile()
-    dkim: list[SelectorFile] = []
-    blocklists: list[BlocklistFile] = []
+    dkim: tuple[SelectorFile, ...] = ()
+    blocklists: tuple[BlocklistFile, ...] = ()
     follow: FollowFile = FollowFile()
     spamd: SpamdFile | None = None
     bimi_selector: str = "default"

@@ -1,0 +1,158 @@
+"""A real name server (NSD) on loopback, with one zone for everything: the root. What is not in it does not exist."""
+
+from __future__ import annotations
+
+import base64
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+NSD = shutil.which("nsd") or ("/usr/sbin/nsd" if Path("/usr/sbin/nsd").is_file() else None)
+WITHOUT_NSD = "no name server to ask: install Debian's nsd"
+
+ZONE = """
+$ORIGIN .
+$TTL 60
+. SOA a. b. 1 60 60 60 60
+. NS a.
+; a sender in order
+good.test. MX 10 mx.good.test.
+mx.good.test. A 192.0.2.1
+good.test. TXT "v=spf1 ip4:192.0.2.0/28 include:esp.test -all"
+esp.test. TXT "v=spf1 ip4:198.51.100.0/24 ~all"
+k1._domainkey.good.test. TXT {rsa2048}
+ed._domainkey.good.test. TXT "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
+_dmarc.good.test. TXT "v=DMARC1; p=reject; rua=mailto:d@good.test"
+_mta-sts.good.test. TXT "v=STSv1; id=1"
+_smtp._tls.good.test. TXT "v=TLSRPTv1; rua=mailto:t@good.test"
+default._bimi.good.test. TXT "v=BIMI1; l=https://good.test/l.svg"
+www.good.test. A 192.0.2.80
+six.good.test. AAAA 2001:db8::80
+1.2.0.192.in-addr.arpa. PTR mx.good.test.
+; one of each that is wrong
+2.2.0.192.in-addr.arpa. PTR lost.good.test.
+lost.good.test. A 192.0.2.99
+4.2.0.192.in-addr.arpa. PTR 192-0-2-4.dynamic.isp.test.
+192-0-2-4.dynamic.isp.test. A 192.0.2.4
+weak._domainkey.bad.test. TXT {rsa512}
+short._domainkey.bad.test. TXT {rsa1024}
+revoked._domainkey.bad.test. TXT "v=DKIM1; p="
+broken._domainkey.bad.test. TXT "v=DKIM1; p=!!"
+testing._domainkey.bad.test. TXT {testing}
+two.test. TXT "v=spf1 -all"
+two.test. TXT "v=spf1 ~all"
+_dmarc.two.test. TXT "v=DMARC1; p=none"
+_dmarc.two.test. TXT "v=DMARC1; p=reject"
+open.test. TXT "v=spf1 +all"
+_dmarc.open.test. TXT "v=DMARC1; p=none"
+typo.test. TXT "v=spf1 ipv4:192.0.2.1 -all"
+_dmarc.typo.test. TXT "v=DMARC1; rua=mailto:x@typo.test"
+loop.test. TXT "v=spf1 include:loop.test -all"
+void.test. TXT "v=spf1 a:n1.test a:n2.test a:n3.test -all"
+redirect.test. TXT "v=spf1 redirect=esp.test"
+macro.test. TXT "v=spf1 exists:%{{i}}._spf.macro.test -all"
+mxspf.test. TXT "v=spf1 mx -all"
+mxspf.test. MX 10 mx.good.test.
+many.test. TXT "v=spf1 {includes} -all"
+{included}
+null.test. MX 0 .
+implicit.test. A 192.0.2.7
+empty.test. TXT "hello"
+_dmarc.strict.test. TXT "v=DMARC1; p=quarantine; adkim=s; aspf=s; rua=mailto:a@strict.test"
+_dmarc.parent.test. TXT "v=DMARC1; p=none; sp=reject; rua=mailto:a@parent.test"
+; lists
+listed.test.dbl.test. A 127.0.1.2
+listed.test.dbl.test. TXT "listed for the test"
+test.dbl.test. A 127.0.1.2
+*.refusing.test. A 127.255.255.254
+*.parked.test. A 203.0.113.9
+66.2.0.192.ipbl.test. A 127.0.0.4
+2.0.0.127.ipbl.test. A 127.0.0.2
+"""
+
+
+def _key(bits: int, extra: str = "") -> str:
+    """Make a DKIM record with a real key, cut into strings of 200."""
+    if bits < 1024:  # no library makes one so weak; a published one is only read
+        raw = base64.b64decode(
+            "MFwwDQYJKoZIhvcNAQEBBQADSwAwSAJBAL51rsvkbd0pKHPbIfZSoOcTSuTyaN+QcsvKl3f5MVGe/i0N+y04FXYYAMcKqtrpnr6ICHbIkWNL45o6BIzNK18CAwEAAQ=="
+        )
+    else:
+        raw = (
+            generate_private_key(65537, bits).public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        )
+    text = f"v=DKIM1; k=rsa; {extra}p={base64.b64encode(raw).decode()}"
+    return " ".join(f'"{text[i : i + 200]}"' for i in range(0, len(text), 200))
+
+
+def free_port() -> int:
+    """Find a port that nobody uses."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def name_server(folder: Path) -> Iterator[int]:
+    """Start NSD in a folder and return its port."""
+    port = free_port()
+    included = "\n".join(f'i{n}.test. TXT "v=spf1 ip4:203.0.113.{n} -all"' for n in range(12))
+    zone = ZONE.format(
+        rsa2048=_key(2048), rsa1024=_key(1024), rsa512=_key(512), testing=_key(2048, "t=y; "),
+        includes=" ".join(f"include:i{n}.test" for n in range(12)), included=included,
+    )  # fmt: skip
+    (folder / "root.zone").write_text(zone)
+    (folder / "nsd.conf").write_text(f"""
+server:
+  ip-address: 127.0.0.1@{port}
+  username: ""
+  zonesdir: "{folder}"
+  pidfile: "{folder}/nsd.pid"
+  xfrdfile: "{folder}/xfrd.state"
+  zonelistfile: "{folder}/zone.list"
+  logfile: "{folder}/nsd.log"
+  server-count: 1
+  hide-version: yes
+remote-control:
+  control-enable: no
+zone:
+  name: "."
+  zonefile: "root.zone"
+zone:
+  name: "failing.test"
+  zonefile: "there-is-none.zone"
+""")
+    assert NSD
+    server = subprocess.Popen(
+        [NSD, "-d", "-c", str(folder / "nsd.conf")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        _wait(port, server, folder)
+        yield port
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+def _wait(port: int, server: subprocess.Popen[bytes], folder: Path) -> None:
+    import dns.message
+    import dns.query
+
+    question = dns.message.make_query("good.test", "MX")
+    for _ in range(100):
+        if server.poll() is not None:
+            break
+        try:
+            if dns.query.udp(question, "127.0.0.1", port=port, timeout=0.2).answer:
+                return
+        except Exception:  # not up yet
+            time.sleep(0.05)
+    log = folder / "nsd.log"
+    raise RuntimeError(f"nsd did not start: {log.read_text() if log.exists() else 'no log'}")
