@@ -39,6 +39,8 @@ _RECEIVED_FOR = re.compile(r"\bfor <([^<>\s]{3,320})>")
 _DATE = re.compile(r"(\d{1,2}) ([A-Z][a-z]{2}) (\d{4}) (\d\d):(\d\d):(\d\d)(?: ([+-])(\d\d)(\d\d))?")
 _MONTHS = {"JanFebMarAprMayJunJulAugSepOctNovDec"[at : at + 3]: at // 3 + 1 for at in range(0, 36, 3)}
 _HOST = re.compile(r"(?:host|server|to|with) ([A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8}\.?)(?=[\s\[(:,]|$)")
+_ASKED = 50  # recipients of one report that the text is searched for; fields are read for all
+_BESIDE = 6000
 _CAUSES = {Kind.AUTO_REPLY: "auto_reply", Kind.COMPLAINT: "complaint"}
 
 
@@ -166,7 +168,7 @@ def _answers(
     sent = _time(mail.headers.get("date", ""))
     for said in recipients:
         verdict = judge_words(said, text.around, rules)
-        low = verdict.words.lower()
+        low = f"{verdict.words.lower()} {text.beside(said, len(recipients))}"
         yield Answer(
             kind=Kind.BOUNCE,
             source=Source.DSN,
@@ -193,6 +195,7 @@ class _Text:
     def __init__(self, mail: Mail, prose: Prose | None) -> None:
         self._mail = mail
         self._prose = prose
+        self._asked = 0
 
     def prose(self) -> Prose:
         """Return the text as a report in words."""
@@ -206,8 +209,20 @@ class _Text:
             return None
         return self.prose()
 
+    def beside(self, said: Said, recipients: int) -> str:
+        """Return the words that may name the command that was answered, in lower case."""
+        if recipients == 1:
+            return fold(_words(self._mail)[:_BESIDE]).lower()
+        if recipients > _ASKED:
+            return ""
+        around = self.around(said)
+        return f"{around.told.diagnostic} {fold(around.told.extra)}".lower()
+
     def around(self, said: Said) -> Around:
         """Return what the text says of a recipient; of the only one, whatever it calls him."""
+        self._asked += 1
+        if self._asked > _ASKED:
+            return Around(said)
         prose = self.prose()
         alone = len(prose.recipients) < 2
         for one in prose.recipients:

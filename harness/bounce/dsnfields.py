@@ -36,6 +36,7 @@ _ACTIONS = {
     "hard": "failed",
 }
 _MAX_VALUE = 20000
+_MAX_RECIPIENTS = 5000
 ACTIONS = ("failed", "delayed", "delivered", "relayed", "expanded")
 
 
@@ -111,7 +112,10 @@ def read_status(text: str) -> Status:
         group[name] = found[2].strip()
         last = (group, name)
     groups.append(group)
-    return Status(report, [said for said in map(_said, groups) if said.recipient])
+    said = (_said(one) for one in groups[:_MAX_RECIPIENTS])
+    return Status(
+        report, list({(one.recipient, one.action, one.diagnostic): one for one in said if one.recipient}.values())
+    )
 
 
 def _complete(group: dict[str, str]) -> bool:

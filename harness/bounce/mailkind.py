@@ -43,12 +43,11 @@ _AWAY_SUBJECT = re.compile(
     r"|自動回覆|resposta automática",
     re.IGNORECASE,
 )
-_CHALLENGE = re.compile(
-    r"challenge|confirm (?:that you|your|you are|this)|please confirm|verify (?:that you|your|yourself)"
-    r"|verification (?:required|request)"
-    r"|requires? (?:your )?confirmation|sender verification|click (?:here|the link|below)|approve your"
-    r"|is using boxbe|spamarrest|tmda",
-    re.IGNORECASE,
+_CHALLENGE = (
+    *("challenge", "confirm that you", "confirm your", "confirm you are", "confirm this", "please confirm"),
+    *("verify that you", "verify your", "verify yourself", "verification required", "verification request"),
+    *("requires confirmation", "require confirmation", "requires your confirmation", "sender verification"),
+    *("click here", "click the link", "click below", "approve your", "is using boxbe", "spamarrest", "tmda"),
 )
 _REPORT_FILE = re.compile(r"![\w.-]{1,255}!\d{6,12}!\d{6,12}", re.IGNORECASE)
 
@@ -113,7 +112,8 @@ def may_be_report(mail: Mail) -> bool:
 
 def is_challenge(text: str) -> bool:
     """Tell whether a text asks the sender to confirm that he exists."""
-    return bool(_CHALLENGE.search(text[:4000]))
+    low = " ".join(text[:4000].lower().split())
+    return any(phrase in low for phrase in _CHALLENGE)
 
 
 def is_forwarded(mail: Mail, status: Part) -> bool:

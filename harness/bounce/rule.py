@@ -18,6 +18,7 @@ GAPS = re.compile(r"[\W_]+")
 _AN_ADDRESS = re.compile(r"[^\s<>()\[\],;:\"@]{1,64}@[^\s<>()\[\],;:\"]{1,255}")
 # A word of a phrase with blanks on both sides; doubled blanks stand for gaps.
 _WHOLE = re.compile(r"(?<= )[^ ]+(?= )")
+_BLANKED = {code: chr(code).lower() if chr(code).isalnum() else " " for code in range(128)}
 _KEPT = 8000  # characters of a reply that rules look at; the record keeps all
 GAP = " ... "
 
@@ -170,6 +171,8 @@ def words_of(text: str) -> str:
     text = text[:_KEPT]
     if "@" in text:
         text = _AN_ADDRESS.sub(" ", text)
+    if text.isascii():  # the same as below, several times faster
+        return f" {' '.join(text.translate(_BLANKED).split())} "
     return GAPS.sub(" ", f" {text} ".lower())
 
 

@@ -7,25 +7,25 @@ from __future__ import annotations
 
 import re
 from importlib import resources
+from typing import Any
 
 import yaml
 
-_TABLES: dict[str, list[str]] = yaml.load(
+_TABLES: dict[str, Any] = yaml.load(
     resources.files("harness.bounce").joinpath("wording.yaml").read_text(encoding="utf-8"),
     Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader),
 )
-_STEPS = _TABLES.pop("steps")
 
-RETURNED_STARTS = tuple(_TABLES["returned_starts"])
-RETURNED_WHOLE = frozenset(_TABLES["returned_whole"])
-FAILURE = tuple(_TABLES["failure"])
-DELAY = tuple(_TABLES["delay"])
-FINAL = tuple(_TABLES["final"])
-ANSWER = tuple(_TABLES["answer"])
-CHATTER = tuple(_TABLES["chatter"])
-SENTENCES = tuple(_TABLES["sentences"])
-TWICE = tuple(_TABLES["twice"])
-STEPS = tuple((step, tuple(phrases)) for step, phrases in dict(_STEPS).items())
+RETURNED_STARTS: tuple[str, ...] = tuple(_TABLES["returned_starts"])
+RETURNED_WHOLE: frozenset[str] = frozenset(_TABLES["returned_whole"])
+FAILURE: tuple[str, ...] = tuple(_TABLES["failure"])
+DELAY: tuple[str, ...] = tuple(_TABLES["delay"])
+FINAL: tuple[str, ...] = tuple(_TABLES["final"])
+ANSWER: tuple[str, ...] = tuple(_TABLES["answer"])
+CHATTER: tuple[str, ...] = tuple(_TABLES["chatter"])
+SENTENCES: tuple[str, ...] = tuple(_TABLES["sentences"])
+TWICE: tuple[str, ...] = tuple(_TABLES["twice"])
+STEPS: tuple[tuple[str, tuple[str, ...]], ...] = tuple((step, tuple(words)) for step, words in _TABLES["steps"].items())
 
 ADDRESS = r"((?:\"[^\"\s]{1,64}\"|[^\s<>()\[\],;:\"@]{1,128})@[^\s<>()\[\],;:\"@]{1,255})"
 _I = re.IGNORECASE

@@ -31,7 +31,7 @@ def read(event: Event, rules: Rules) -> Iterable[Answer]:
     """Read one event, in its SNS or EventBridge envelope or bare."""
     inner = _unwrap(event)
     mail = table(inner.get("mail"))
-    if not mail:
+    if "mail" not in inner:
         return (
             other(
                 NAME, string(event.get("Type") or event.get("detail-type")), rules, time=time_of(event.get("Timestamp"))
