@@ -1,0 +1,255 @@
+"""Intake: a message, a bounce, a page or MJML becomes a campaign folder, whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import html
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.campaign.received import read_received
+from harness.campaign.recipients import make_profiles
+from harness.campaign.syntax.convert import convert, known_syntax
+from harness.campaign.syntax.detect import detect
+from harness.campaign.syntax.draft import Converted
+from harness.edge.config import Workspace, is_address
+from harness.errors import ConfigError
+from harness.model.seed import Seed
+from harness.run.mergerows import read_rows
+from harness.run.newcampaign import as_yaml, campaign_name, campaign_yaml, vacant, write_folder
+from harness.run.pagebytes import compile_mjml, page_text
+
+MAX_BYTES = 20_000_000
+_PAGES = (".html", ".htm", ".xhtml", ".j2", ".liquid", ".hbs", ".handlebars", ".mustache")
+_FIELD = re.compile(rb"(?:>?From [^\n]{1,400}\n|[!-9;-~]{1,76}[ \t]*:)")
+_PAGE = re.compile(rb"<(?:!doctype|html|head|body|table|div|p)\b", re.IGNORECASE)
+_OUTLOOK = b"\xd0\xcf\x11\xe0"
+AUTHOR = "Your Shop <news@your-shop.example>"
+ENVELOPE = "bounces@your-shop.example"
+SUBJECT = "The subject of the campaign"
+_NULLS_DIFFER = ("liquid", "braze")  # nothing is false there, and an empty text is true
+
+
+@dataclass(frozen=True)
+class Made:
+    """A campaign that was written: its name, its files in the order of interest, and what the operator should know."""
+
+    name: str
+    files: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass
+class _Folder:
+    """What is to be written."""
+
+    files: dict[str, bytes] = field(default_factory=dict)
+    settings: list[tuple[str, object, str]] = field(default_factory=list)  # key, value, comment
+    notes: list[str] = field(default_factory=list)
+    used: frozenset[str] = frozenset()
+    syntax: str = "none"
+
+
+def intake(
+    workspace: Workspace,
+    file: Path,
+    *,
+    name: str | None = None,
+    text: Path | None = None,
+    data: Path | None = None,
+    syntax: str | None = None,
+    keep_unknown: bool = False,
+) -> Made:
+    """Make variants/NAME from a file; nothing is written unless all of it can be.
+
+    Raises:
+        ConfigError: the file, a tag in it, the rows or the name are wrong.
+    """
+    chosen = campaign_name(file, name)
+    if syntax is not None:
+        known_syntax(syntax)
+    target = vacant(workspace, chosen)
+    raw = read_limited(file)
+    rows = read_rows(read_limited(data), data.name) if data else []
+    if kind_of(file, raw) == "message":
+        if text is not None:
+            raise ConfigError(f"--text {text.name}: a message brings its own text part; --text goes with a page")
+        folder = _message(file, raw)
+    else:
+        samples = [*rows, *(seed.merge for seed in _seeds(workspace))]
+        folder = _page(file, raw, text, syntax, keep_unknown, samples)
+        folder.notes += missing_fields(folder.used, workspace)
+    if data:
+        null = None if folder.syntax in _NULLS_DIFFER else ""
+        profiles = make_profiles(
+            rows, data.name, frozenset(name.partition(".")[0].partition("[")[0] for name in folder.used), null
+        )
+        folder.files["profiles.yaml"] = as_yaml(list(map(dict, profiles.rows)))
+        folder.settings.append(("profiles", "profiles.yaml", "merge rows that seeds can wear"))
+        folder.notes += [
+            *profiles.notes,
+            f"profiles that seeds can wear: {_few([str(r['profile']) for r in profiles.rows])}",
+        ]
+    folder.files = {"campaign.yaml": campaign_yaml(file.name, folder.settings), **folder.files}
+    write_folder(target, folder.files)
+    return Made(chosen, tuple(folder.files), tuple(dict.fromkeys(folder.notes)))
+
+
+def read_limited(file: Path) -> bytes:
+    """Read a file that may be too large, missing, or no file.
+
+    Raises:
+        ConfigError: it is one of these.
+    """
+    try:
+        with file.open("rb") as source:
+            raw = source.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise ConfigError(f"{file}: can't be read: {error.strerror or error}") from None
+    if len(raw) > MAX_BYTES:
+        raise ConfigError(f"{file}: is larger than a mail can be ({MAX_BYTES:,} bytes at most)")
+    if not raw.strip():
+        raise ConfigError(f"{file}: is empty")
+    return raw
+
+
+def kind_of(file: Path, raw: bytes) -> str:
+    """Tell a `message` from a `page` and from `mjml`, by the file's name and then by how it begins.
+
+    Raises:
+        ConfigError: it is none of these.
+    """
+    lower = file.name.lower()
+    if raw.startswith(_OUTLOOK):
+        raise ConfigError(
+            f"{file.name}: is an Outlook .msg; save or forward the message as .eml (message source) instead"
+        )
+    if lower.endswith(".mjml"):
+        return "mjml"
+    if lower.endswith(_PAGES):
+        return "page"
+    if lower.endswith(".eml") or _FIELD.match(raw.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n")):
+        return "message"
+    if _PAGE.search(raw[:100_000]):
+        return "page"
+    raise ConfigError(
+        f"{file.name}: is neither a message (.eml) nor a page (.html, .mjml); give it the ending of what it is"
+    )
+
+
+# Messages
+
+
+def _message(file: Path, raw: bytes) -> _Folder:
+    received = read_received(file.name, raw)
+    if received.headers_only:
+        raise ConfigError(
+            f"{file.name}: the bounce returns only the headers of the message: its body (text, HTML, images, "
+            "attachments) is missing, and without it nothing can be retested; import the message itself, from the "
+            "sent folder or the ESP"
+        )
+    author = received.author or AUTHOR
+    guessed = received.envelope_sender if is_address(received.envelope_sender or "") else None
+    folder = _Folder(notes=list(received.notes))
+    folder.settings = [
+        ("from", author, "as the message says it"),
+        ("envelope_sender", guessed or ENVELOPE, "guessed: write the address whose mailbox you read bounces from"),
+        ("message", "message.eml", "production, byte for byte but for To, Date, Message-ID"),
+    ]
+    folder.files["message.eml"] = received.content
+    if guessed is None:
+        folder.notes.append(
+            f"envelope_sender: {ENVELOPE} is a stand-in; write your own into campaign.yaml before a run"
+        )
+    return folder
+
+
+# Pages
+
+
+def _page(
+    file: Path, raw: bytes, text: Path | None, syntax: str | None, keep: bool, rows: Sequence[Mapping[str, object]]
+) -> _Folder:
+    folder = _Folder()
+    source = page_text(raw, file.name, folder.notes)
+    if file.name.lower().endswith(".mjml"):
+        source = compile_mjml(source, file.name)
+    plain = page_text(read_limited(text), text.name, folder.notes) if text else None
+    if syntax is None:
+        syntax, note = detect(source, file.name)
+        if syntax == "none" and plain is not None and text is not None:
+            syntax, note = detect(plain, text.name)
+        folder.notes += [f"{file.name}: merge tags are read as {syntax}"] if syntax != "none" and not note else []
+        folder.notes += [note] if note else []
+    made = [convert(source, file.name, syntax, keep, rows=rows)]
+    folder.files["body.html.j2"] = made[0].template.encode()
+    parts = [("html", "body.html.j2", "")]
+    if plain is not None and text is not None:
+        made.append(convert(plain, text.name, syntax, keep, html=False, rows=rows))
+        folder.files["body.txt.j2"] = made[1].template.encode()
+        parts.append(("text", "body.txt.j2", ""))
+    subject = title_of(source, syntax, rows)
+    folder.settings = [
+        ("from", AUTHOR, "a stand-in: the author that recipients see"),
+        ("envelope_sender", ENVELOPE, "a stand-in: where bounces go; becomes bounces+TOKEN@…"),
+        ("subject", subject or SUBJECT, "the page's title: is it the subject?" if subject else "a stand-in"),
+        *parts,
+    ]
+    stand_ins = (
+        "from and envelope_sender are stand-ins" if subject else "from, envelope_sender and subject are stand-ins"
+    )
+    folder.notes += [note for one in made for note in one.notes]
+    folder.notes.append(f"campaign.yaml: {stand_ins}; write what production has before a run")
+    folder.used = frozenset(_used(made))
+    folder.syntax = made[0].syntax
+    return folder
+
+
+def _used(made: Iterable[Converted]) -> Iterable[str]:
+    return (name for one in made for name in one.fields)
+
+
+def title_of(source: str, syntax: str | None, rows: Sequence[Mapping[str, object]]) -> str:
+    """Take the page's title for a subject, converted; nothing where it has none, or where its tag is the subject."""
+    lower = source[:200_000].lower()
+    start = lower.find("<title")
+    begin = lower.find(">", start) + 1
+    end = lower.find("</title", begin)
+    if start < 0 or not begin or end < 0:
+        return ""
+    title = " ".join(html.unescape(source[begin:end]).split())[:300]
+    if re.search(r"subject", title, re.IGNORECASE) and re.search(r"[*{%]", title):
+        return ""
+    try:
+        return convert(title, "title", syntax, html=False, rows=rows).template.strip()
+    except ConfigError:
+        return ""
+
+
+def missing_fields(used: Iterable[str], workspace: Workspace) -> list[str]:
+    """Say which merge fields the seeds still need, lists with what their items have."""
+    needed: dict[str, list[str]] = {}
+    for name in sorted(used):
+        head, inside, rest = name.partition("[]")
+        inner = needed.setdefault(head if inside else name.partition(".")[0], [])
+        if rest:
+            inner.append(rest.lstrip("."))
+    seeds = _seeds(workspace)
+    absent = [name for name in needed if not seeds or any(name not in seed.merge for seed in seeds)]
+    if not absent:
+        return []
+    words = [f"{name} (a list of {', '.join(needed[name])})" if needed[name] else name for name in absent]
+    return [f"every seed's `merge:` in seeds.yaml needs, and does not have yet: {', '.join(words)}"]
+
+
+def _seeds(workspace: Workspace) -> list[Seed]:
+    """List the seeds; a seeds.yaml that is wrong is no reason not to import."""
+    with contextlib.suppress(ConfigError):
+        return [seed for segment in workspace.segments.values() for seed in segment.seeds]
+    return []
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
