@@ -50,10 +50,13 @@ def clearance(desk: Desk, target: Factors, prior: float) -> Clearance:
     for weight, affected in _scopes(desk, target):
         for fire, share in FIRES:
             mass = (1 - prior) * weight * share
+            nobody = mass if 0 < min(affected.values()) < 1 else 0.0  # a part of the seeds, but none of these
             chances = {seed: _chances(counts[seed], affected.get(seed, 0.0), fire) for seed in desk.seeds}
-            for likelihood, _ in chances.values():
+            for seed, (likelihood, _) in chances.items():
                 mass *= likelihood
+                nobody *= _unaffected(counts[seed], affected[seed]) if nobody else 0.0
             total += mass
+            clean += nobody
             for seed in seeds:
                 expects[seed] += mass * chances[seed][1]
     best = max(
@@ -76,9 +79,14 @@ def _chances(count: list[int], affected: float, fire: float) -> tuple[float, flo
     accepted, refused = count
     hit = 1 - (1 - fire) * (1 - NOISE)
     inside = affected * (1 - hit) ** accepted * hit**refused
-    outside = (1 - affected) * (1 - NOISE) ** accepted * NOISE**refused
+    outside = _unaffected(count, affected)
     whole = inside + outside
     return whole, (inside * hit + outside * NOISE) / whole if whole else NOISE
+
+
+def _unaffected(count: list[int], affected: float) -> float:
+    accepted, refused = count
+    return (1 - affected) * (1 - NOISE) ** accepted * NOISE**refused
 
 
 def _scopes(desk: Desk, target: Factors) -> Iterable[tuple[float, dict[str, float]]]:
