@@ -320,12 +320,12 @@ def _notification(text: str, rules: Rules) -> list[Answer]:
 def _other(mail: Mail, kind: Kind, rules: Rules) -> Answer:
     """Name a mail that is no bounce."""
     cause = rules.causes[_CAUSES.get(kind, "unknown")]
-    text = fold(mail.get("subject"))
     return Answer(
         kind=kind,
         source=Source.DSN,
-        reading=Reading(None, None, None, text, cause.name, Level.NONE, Evidence.NONE, None, "none"),
+        reading=Reading(None, None, None, "", cause.name, Level.NONE, Evidence.NONE, None, "none"),
         time=_time(mail.headers.get("date", "")),
+        trial=_trial(_envelope_recipient(mail), Status({}, []), {}),
         envelope_recipient=_envelope_recipient(mail),
         message_id=_bare_id(mail.headers.get("in-reply-to", "")),
     )
