@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 
 from harness.campaign.layout import Findings, Layout, cut, simple, with_preheader
 from harness.campaign.level import Level
-from harness.campaign.markup import read_page
 from harness.campaign.message import Assembly, addresses, check_header, check_name, field_modes, split_author
 from harness.campaign.naming import aliased
 from harness.campaign.neutral import look_up, note, subject
 from harness.campaign.place import Branch, Node
 from harness.campaign.rendering import Persona, Renderer, settings_file
-from harness.campaign.totext import to_text
+from harness.campaign.totext import Texts
 from harness.campaign.urls import normal_redirects
 from harness.campaign.wire import Piece
 from harness.errors import ConfigError
@@ -29,10 +28,11 @@ class FolderShop:
         self._check()
         self._rows = [aliased(persona.merge) for persona in personas]
         self._renderer = Renderer(campaign, personas)
-        self._levels = {persona.name: self._render(persona) for persona in personas}
         self.found = Findings()
         swaps = {name: _hosts(name) for name in asked if name.startswith("swap:")}
         self._layout = Layout(normal_redirects(campaign.plain.redirects), note(campaign), swaps, self.found)
+        self._texts = Texts()
+        self._levels = {persona.name: self._render(persona) for persona in personas}
         heads = [_heads(levels) for levels in self._levels.values()]
         modes = field_modes(heads, {"subject": subject(campaign)})
         self._assembly = Assembly(campaign, modes, asked)
@@ -63,8 +63,9 @@ class FolderShop:
                 if len(merge.fields) == 1:
                     shown.setdefault(merge.fields[0], {})[merge.production] = None
         values: dict[str, str] = {}
+        worn = aliased(persona.merge)
         for name in fields:
-            row = look_up(aliased(persona.merge), name)
+            row = look_up(worn, name)
             own = shown.get(name)
             values[f"merge:{name}"] = " | ".join(own) if own else str(row)
         return values
@@ -93,10 +94,9 @@ class FolderShop:
         preheader = levels.pop("preheader", None)
         if "html" in levels:
             if preheader is not None:
-                levels["html"] = with_preheader(levels["html"], preheader)
+                levels["html"] = with_preheader(levels["html"], self._layout.page("html", levels["html"]), preheader)
             if "text" not in levels:
-                hidden = next((s for s in read_page(levels["html"]).spots if s.kind == "preheader"), None)
-                levels["text"] = to_text(levels["html"], (hidden.start, hidden.end) if hidden else (0, 0))
+                levels["text"] = self._texts.text_of(levels["html"])
         return levels
 
     def _check_value(self, part: str, level: Level, persona: str) -> None:

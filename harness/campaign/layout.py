@@ -15,6 +15,7 @@ from harness.campaign.place import NOTHING, Branch, Choice, Node, Place, nest, n
 from harness.campaign.prose import read_prose
 from harness.campaign.urls import Destination, destination, host_of, is_address
 
+_SETTLED = re.compile(r"https?://[^/{}]+/", re.IGNORECASE)
 _FIELD = re.compile(r"\{([^{}]+)\}")
 
 
@@ -37,6 +38,7 @@ class Layout:
         self._found = found
         self._pages: dict[tuple[str, str, str], Page] = {}
         self._numbers: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[list[int], list[int]]] = {}
+        self._known: dict[str, Destination] = {}  # by URL as written, where no field can change where it leads
         self._links: dict[str, str] = {}  # what a URL looks like to readers -> the link's name
 
     def body(
@@ -44,7 +46,7 @@ class Layout:
     ) -> dict[str, tuple[Node, ...]]:
         """Lay out the text part and the HTML part of one message together; `more` finds places of its own."""
         pages = {
-            part: self._page(part, level) for part, level in (("html", markup), ("text", text)) if level is not None
+            part: self.page(part, level) for part, level in (("html", markup), ("text", text)) if level is not None
         }
         made: dict[str, tuple[Node, ...]] = {}
         if not pages:
@@ -60,7 +62,8 @@ class Layout:
             made[part] = nest(_in_urls(level, page.spots), places, partial(self._atom, part))
         return made
 
-    def _page(self, part: str, level: Level) -> Page:
+    def page(self, part: str, level: Level) -> Page:
+        """Read a level of a part; levels that are written alike are read once."""
         atoms = "".join(
             "s" if isinstance(atom, Section) else "u" if is_address(atom.production) else "m"
             for atom in level.atoms.values()
@@ -146,7 +149,12 @@ class Layout:
         return places
 
     def _destination(self, form: str, value: str, visible: bool) -> Destination:
-        where = destination(form, value, self._redirects)
+        known = self._known.get(form)
+        if known is None or self._redirects:
+            known = destination(form, value, self._redirects)
+            if _SETTLED.match(form):
+                self._known[form] = known
+        where = known
         key = re.sub(r"^(?:https?://)?(?:www\.)?", "", where.name).rstrip("/")
         if not visible:
             self._links.setdefault(key, where.name)
@@ -168,7 +176,7 @@ class Layout:
     def _atom(self, part: str, atom: Atom) -> Node:
         if isinstance(atom, Section):
             self._found.seen.setdefault(f"section:{atom.name}", atom.inner.form()[:80])
-            page = self._page(part, atom.inner)
+            page = self.page(part, atom.inner)
             level = _in_urls(atom.inner, page.spots)
             places = self._places(part, level, page.spots, f"{atom.name}.")
             return Branch(f"section:{atom.name}", nest(level, places, partial(self._atom, part)))
@@ -249,9 +257,8 @@ def _note_paragraph(paragraphs: Sequence[Paragraph], numbers: Sequence[int]) -> 
 _HIDE = "display:none;max-height:0;max-width:0;opacity:0;overflow:hidden;mso-hide:all"
 
 
-def with_preheader(markup: Level, preheader: Level) -> Level:
+def with_preheader(markup: Level, page: Page, preheader: Level) -> Level:
     """Put the campaign's preheader first into the body, hidden, unless the HTML says it there already."""
-    page = read_page(markup)
     hidden = next((spot for spot in page.spots if spot.kind == "preheader"), None)
     words = preheader.production().strip()
     if not words or (hidden and words in html.unescape(markup.production(hidden.start, hidden.end))):
