@@ -64,7 +64,7 @@ def collect(
     place = open_workspace(workspace)
     with Ledger.open(place.ledger_path) as ledger:
         chosen = _relay(place, ledger, run_id, relay)
-        collector = Collector(ledger, lambda: datetime.now(UTC), reader_by(rules_of(place)))
+        collector = Collector(ledger, lambda: datetime.now(UTC), reader_by(rules_of(place)), chosen.name)
         desk = _Desk(place, ledger, chosen, collector, json)
         code = desk.once(run_id)
         if watch or listen:
@@ -139,7 +139,7 @@ class _Desk:
                 self._remember(run.id)
             note(f"collecting from {', '.join(inlet.name for inlet in inlets) or 'webhooks'}; Ctrl-C ends it")
             try:
-                for name, gathered in follow(self.collector, inlets, stop, every, self.posted):
+                for name, gathered in follow(self.collector, inlets, stop, every, self.posted if listen else None):
                     self.tell(gathered, None, [name])
             except KeyboardInterrupt:
                 note("stopped; everything that was read is in the ledger")

@@ -51,6 +51,10 @@ class Login:
         return f"{self.host}:{self.port}"
 
 
+class LoginRefused(MailboxError):
+    """User name, password or token are wrong; trying again makes it worse."""
+
+
 @dataclass
 class ImapInlet:
     """One folder. The connection is made at the first read and kept; a lost one is made anew at the next."""
@@ -63,6 +67,7 @@ class ImapInlet:
     _box: Any = field(default=None, repr=False)
     _validity: str = ""
     _read: int = 0  # all mails up to this UID were read and taken
+    _refused: MailboxError | None = None
 
     @property
     def name(self) -> str:
@@ -138,7 +143,13 @@ class ImapInlet:
                 return
             except _FAILURES:
                 self.close()
-        self._box = connect(self.login)
+        if self._refused is not None:
+            raise self._refused  # asked again and again, one wrong password would lock the account
+        try:
+            self._box = connect(self.login)
+        except LoginRefused as refused:
+            self._refused = refused
+            raise
         status, answer = self._box.client.select(_folder(self.folder), readonly=True)
         if status != "OK":
             raise MailboxError(
@@ -230,9 +241,12 @@ def connect(login: Login) -> Any:
     try:
         _authenticate(box.client, login)
     except _FAILURES as error:
-        box.client.shutdown()
+        with contextlib.suppress(OSError):
+            box.client.shutdown()
+        if isinstance(error, (OSError, imaplib.IMAP4.abort)) or "[UNAVAILABLE]" in _words(error.args):
+            raise failure(login, "no login", error) from None
         words = "the token" if login.auth == "xoauth2" else "user name and password"
-        raise MailboxError(
+        raise LoginRefused(
             f"{login.where}: {login.username} can't log in ({_clean(error, login.password)}); "
             f"put {words} right, it was tried once"
         ) from None

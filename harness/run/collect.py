@@ -17,11 +17,13 @@ from harness.errors import ConfigError, HarnessError, MailboxError
 from harness.model.answer import Answer, Evidence, Kind, Level, Reading, Source
 from harness.model.record import RunRecord
 from harness.model.relay import BounceSource, Relay
+from harness.run.heard import is_settled, to_note
 from harness.run.match import By, Index, Match, match
 from harness.run.token import verify
 
 CLOCK_MARGIN = timedelta(hours=1)  # clocks of servers differ; a mail is looked at rather once too often
-MAX_BACKOFF = 300.0
+FIRST_BACKOFF, MAX_BACKOFF = 5.0, 300.0  # seconds after a source failed
+LISTENING = 30.0  # seconds between notes that a webhook is being served
 Read = Callable[[Piece], list[Answer]]
 
 
@@ -116,7 +118,12 @@ class LedgerBook:
 class Collector:
     """Writes down what sources yield; may be used by several threads."""
 
-    def __init__(self, ledger: Ledger, now: Callable[[], datetime], read: Read = read_piece) -> None:
+    def __init__(
+        self, ledger: Ledger, now: Callable[[], datetime], read: Read = read_piece, relay: str | None = None
+    ) -> None:
+        """`relay` names the relay whose sources are read, so that complete readings are noted at its runs."""
+        self._relay = relay
+        self._listened: set[str] = set()  # runs that have nothing left to listen for
         self._ledger = ledger
         self._now = now
         self._read = read
@@ -132,6 +139,22 @@ class Collector:
     def begin_pass(self) -> None:
         """Begin a new round of reading."""
         self._book.forget()
+
+    def end_pass(self, begun: datetime) -> None:
+        """Note at the relay's runs that every source was read from this moment on, where that settles a silence."""
+        for run in self._ledger.runs() if self._relay else []:
+            if run.relay != self._relay or run.answers != "bounces" or run.id in self._listened:
+                continue
+            facts = self._ledger.facts(run.id)
+            note = to_note(facts, begun)
+            if note is not None:
+                self._ledger.happen(run.id, note)
+            elif is_settled(facts):
+                self._listened.add(run.id)
+
+    def now(self) -> datetime:
+        """Return the time."""
+        return self._now()
 
     def take(self, piece: Piece) -> list[Heard]:
         """Read one mail or event and keep its answers; all are on the disk when this returns.
@@ -165,7 +188,7 @@ class Collector:
 
 def gather(collector: Collector, inlets: Sequence[Inlet]) -> Gathered:
     """Read every source once. A source that fails doesn't keep the others from being read."""
-    gathered = Gathered()
+    gathered, begun = Gathered(), collector.now()
     collector.begin_pass()
     for inlet in inlets:
         try:
@@ -173,6 +196,8 @@ def gather(collector: Collector, inlets: Sequence[Inlet]) -> Gathered:
                 _sort_in(gathered, found, collector)
         except MailboxError as error:
             gathered.failed.append(str(error))
+    if inlets and not gathered.failed:
+        collector.end_pass(begun)
     return gathered
 
 
@@ -188,63 +213,77 @@ def watch(
     A source that fails is tried again, after longer and longer pauses. What webhooks took (it is in the ledger
     already) comes through `posted`, so that telling of it keeps no provider waiting.
     """
-    posted = posted or queue.SimpleQueue()
-    rounds: queue.Queue[tuple[Inlet, list[Found] | MailboxError, threading.Event]] = queue.Queue(maxsize=8)
+    rounds: Rounds = queue.Queue(maxsize=8)
+    read_at: dict[int, datetime | None] = {id(inlet): None for inlet in inlets}
+    noted = collector.now() if posted is not None else None
     for inlet in inlets:
         threading.Thread(target=_follow, args=(inlet, collector, rounds, stop, every), daemon=True).start()
     while not stop.is_set():
-        while not posted.empty():
+        while posted is not None and not posted.empty():
             yield "webhook", Gathered(heard=posted.get())
+        if not inlets and noted is not None and (collector.now() - noted).total_seconds() >= LISTENING:
+            noted = collector.now()
+            collector.end_pass(noted)
         try:
-            inlet, found, done = rounds.get(timeout=0.2)
+            one = rounds.get(timeout=0.2)
         except queue.Empty:
             continue
-        gathered = Gathered()
-        if isinstance(found, MailboxError):
-            gathered.failed.append(str(found))
-        else:
-            for one in found:
-                _sort_in(gathered, one, collector)
-        done.set()
+        gathered = Gathered(failed=[str(one.found)] if isinstance(one.found, MailboxError) else [])
+        for found in [] if isinstance(one.found, MailboxError) else one.found:
+            _sort_in(gathered, found, collector)
+        one.done.set()
         if gathered.heard or gathered.skipped or gathered.failed:
-            yield inlet.name, gathered
+            yield one.inlet.name, gathered
+        read_at[id(one.inlet)] = None if gathered.failed else one.begun or read_at[id(one.inlet)]
+        moments = [at for at in read_at.values() if at is not None]
+        if one.begun and len(moments) == len(read_at):
+            collector.end_pass(min(moments))
+
+
+@dataclass(frozen=True)
+class _Round:
+    """Part of one reading of a source; `begun` is set on its last part, when all of it was found."""
+
+    inlet: Inlet
+    found: list[Found] | MailboxError
+    begun: datetime | None = None
+    done: threading.Event = field(default_factory=threading.Event)
+
+
+Rounds = queue.Queue[_Round]
 
 
 def _follow(
     inlet: Inlet,
     collector: Collector,
-    rounds: queue.Queue[tuple[Inlet, list[Found] | MailboxError, threading.Event]],
+    rounds: Rounds,
     stop: threading.Event,
     every: float,
 ) -> None:
     """Read one source for ever, in portions that are bounded in memory."""
     skipped: set[str] = set()
-    pause = 5.0
+    pause = FIRST_BACKOFF
     while not stop.is_set():
+        begun = collector.now()
         collector.begin_pass()
         try:
             for portion in _portions(inlet.read(collector.known), skipped):
-                _hand_over(inlet, portion, rounds, stop)
+                _hand_over(_Round(inlet, portion), rounds, stop)
         except MailboxError as error:
-            _hand_over(inlet, error, rounds, stop)
+            _hand_over(_Round(inlet, error), rounds, stop)
             stop.wait(pause)
             pause = min(pause * 2, MAX_BACKOFF)
             continue
-        pause = 5.0
+        _hand_over(_Round(inlet, [], begun), rounds, stop)
+        pause = FIRST_BACKOFF
         inlet.wait(every)
     inlet.close()
 
 
-def _hand_over(
-    inlet: Inlet,
-    found: list[Found] | MailboxError,
-    rounds: queue.Queue[tuple[Inlet, list[Found] | MailboxError, threading.Event]],
-    stop: threading.Event,
-) -> None:
+def _hand_over(one: _Round, rounds: Rounds, stop: threading.Event) -> None:
     """Wait until what was found is written down: only then the source knows what is known."""
-    done = threading.Event()
-    rounds.put((inlet, found, done))
-    while not done.wait(0.2) and not stop.is_set():
+    rounds.put(one)
+    while not one.done.wait(0.2) and not stop.is_set():
         pass
 
 

@@ -18,6 +18,7 @@ from harness.judge.settle import settle_run
 from harness.model.answer import Answer, Kind
 from harness.model.trial import Outcome
 from harness.run.collect import Collector, Gathered, forged, gather, read_piece, unmatched, watch
+from harness.run.heard import listened_until
 from harness.run.match import By
 from harness.run.token import make_token
 from tests.integration.collecting.scene import a_run, bounce, now, sent
@@ -231,6 +232,38 @@ def test_a_change_is_announced_before_it_is_written(ledger: Ledger) -> None:
     gather(collector, [pile])  # type: ignore[list-item]
     gather(collector, [pile])  # type: ignore[list-item]
     assert told == [(run.id, [Outcome.PENDING])]
+
+
+def test_complete_readings_are_noted_where_they_settle_a_silence(ledger: Ledger) -> None:
+    run = a_run(ledger, settle=0.0)
+    other = a_run(ledger, "elsewhere", relay="another", settle=0.0)
+    sent(ledger, run)
+    sent(ledger, other)
+    pile = Pile()
+    pile.broken = True
+    collector = Collector(ledger, now, relay="esp")
+    gather(collector, [Pile(), pile])  # type: ignore[list-item]
+    assert listened_until(ledger.facts(run.id)) is None  # one source was silent because it could not be read
+    pile.broken = False
+    for _ in range(3):
+        gather(collector, [Pile(), pile])  # type: ignore[list-item]
+    assert [event.kind for event in ledger.facts(run.id).happenings] == ["heard"]
+    assert ledger.facts(other.id).happenings == ()
+
+
+def test_watching_notes_that_all_sources_were_read(ledger: Ledger) -> None:
+    run = a_run(ledger, settle=0.0)
+    sent(ledger, run)
+    stop = threading.Event()
+    collector = Collector(ledger, now, relay="esp")
+    thread = threading.Thread(target=lambda: list(watch(collector, [Pile(), Pile()], stop, 0.1)), daemon=True)  # type: ignore[list-item]
+    thread.start()
+    deadline = time.monotonic() + 20
+    while listened_until(ledger.facts(run.id)) is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    stop.set()
+    thread.join(10)
 
 
 def test_watching_goes_on_through_failures_and_finds_what_comes_later(

@@ -143,6 +143,12 @@ def test_a_wrong_password_is_one_failed_login_and_stays_hidden(server: Dovecot) 
     assert "wrong-s3cret" not in repr(login(server, password="wrong-s3cret"))
     time.sleep(0.2)
     assert server.logins() == before + 1
+    inlet = ImapInlet(login(server, password="wrong-s3cret"))
+    for _ in range(3):  # a run asks every few seconds
+        with pytest.raises(MailboxError, match="can't log in"):
+            read(inlet)
+    time.sleep(0.2)
+    assert server.logins() == before + 2
 
 
 def test_xoauth2_logs_in_with_a_token_and_tells_of_a_bad_one(filled: Dovecot) -> None:

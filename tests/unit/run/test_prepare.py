@@ -4,7 +4,9 @@ from harness.model.campaign import Profile
 from harness.model.seed import Seed, Segment
 from harness.run.prepare import dress
 
-SEGMENT = Segment("small", "o@x.example", (Seed("a@s.example", "me.com", {"name": "Ana"}), Seed("b@s.example", "me.com", {})))
+SEGMENT = Segment(
+    "small", "o@x.example", (Seed("a@s.example", "me.com", {"name": "Ana"}), Seed("b@s.example", "me.com", {}))
+)
 ROWS = (Profile("p1", {"name": "Zoe", "city": "Oslo"}), Profile("p2", {"name": "Yan"}))
 
 
