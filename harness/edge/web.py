@@ -46,7 +46,10 @@ class Follower:
             chain.append(hop)
             if location is None:
                 return tuple(chain)
-            url = urljoin(url, location)
+            try:
+                url = urljoin(url, location)
+            except ValueError:
+                return (*chain, Hop(location[:200], 0, "not a URL"))
         return (*chain, Hop(url, 0, f"more than {self.hops} redirects"))
 
     def _ask(self, url: str) -> tuple[Hop, str | None]:

@@ -10,7 +10,13 @@ from harness.check.anatomy import Link
 from harness.check.blocklist import Blocklist, listing_notices, works
 from harness.check.hosts import Site, site_notices
 from harness.check.identity import (
-    courtesy_notices, dkim_notices, dmarc_notices, find_dmarc, helo_notices, ip_notices, mail_from_notices,
+    courtesy_notices,
+    dkim_notices,
+    dmarc_notices,
+    find_dmarc,
+    helo_notices,
+    ip_notices,
+    mail_from_notices,
 )  # fmt: skip
 from harness.check.lookup import Found, PublicSuffixes, Resolver
 from harness.check.notice import Grade, Notice
