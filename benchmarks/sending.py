@@ -62,7 +62,7 @@ class Bench:
     run: RunRecord
     relay: Relay
     ledger: Ledger
-    read: Read = read_reply
+    read: Read = lambda reply: read_reply(reply.text, code=reply.code)
     listener: Silent = field(default_factory=Silent)
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep

@@ -7,6 +7,7 @@ again, at most twice, later, with the same bytes.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -292,7 +293,8 @@ class _Work:
             if journal.begun is not None and connection is not None:
                 state = State.UNKNOWN if connection.content_begun else State.NOT_SENT
                 connection.abort()
-                await journal.fail(state, "the sending was broken off", "")
+                with contextlib.suppress(ValueError):  # it was the ledger that refused to begin
+                    await journal.fail(state, "the sending was broken off", "")
             raise
         else:
             session.pool.lost = 0
@@ -367,10 +369,9 @@ class _Journal:
     async def content(self) -> None:
         """Mark `content`, and wait until it is on the disk."""
         if self.content_at is None and self._beginning is not None:
-            at = self._now()
-            written = self._scribe.write(lambda: self._ledger.content(self._token, at), now=True)
             await self._beginning
-            await written
+            at = self._now()
+            await self._scribe.write(lambda: self._ledger.content(self._token, at), now=True)
             self.content_at = at
 
     def record(self, taken: Handover) -> tuple[Attempt, asyncio.Future[None]]:
