@@ -84,7 +84,11 @@ class _Reader(HTMLParser):
                 features["on*"] = features.get("on*", 0) + 1
         if tag in _HIDDEN:
             self._hidden += 1
-        if tag in ("a", "area") and given.get("href"):
+        if tag == "a":
+            self.finish()  # nobody nests links; one that was not closed ends here
+        if tag == "area" and given.get("href"):
+            self.into.links.append(Link(given["href"].strip(), "link", given.get("alt", "")))
+        elif tag == "a" and given.get("href"):
             self._open = (given["href"].strip(), [])
         if tag in ("img", "source", "video", "audio", "iframe", "embed", "input") and given.get("src"):
             self.into.links.append(Link(given["src"].strip(), "image", given.get("alt", "")))
@@ -107,7 +111,12 @@ class _Reader(HTMLParser):
         """Close what was open."""
         if tag in _HIDDEN and self._hidden:
             self._hidden -= 1
-        if tag in ("a", "area") and self._open:
+        if tag == "a":
+            self.finish()
+
+    def finish(self) -> None:
+        """Note the link that is open."""
+        if self._open:
             self.into.links.append(Link(self._open[0], "link", " ".join("".join(self._open[1]).split())))
             self._open = None
 
@@ -140,6 +149,7 @@ def dissect(raw: bytes) -> Anatomy:
     try:
         reader.feed(anatomy.html)
         reader.close()
+        reader.finish()
     except (AssertionError, ValueError):
         anatomy.features["unreadable"] = 1
     anatomy.words = " ".join("".join(reader.said).split())

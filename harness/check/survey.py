@@ -108,7 +108,7 @@ def _authentication(subject: Subject, tools: Tools) -> list[Notice]:
         for listing in tools.blocklists:
             if listing.of == "ip":
                 out += listing_notices(ip, listing, resolver)
-    if subject.relay.helo and not subject.relay.loopback:
+    if subject.relay.helo:
         out += helo_notices(subject.relay.helo, resolver)
     out += courtesy_notices(subject.mail_from, subject.from_domain, tools.bimi_selector, resolver)
     return out

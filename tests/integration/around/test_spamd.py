@@ -63,7 +63,9 @@ def _started(program: str, folder: Path) -> Iterator[int]:
     command = [program, "--local", "--nouser-config", f"--listen=127.0.0.1:{port}", "--max-children=1", "--syslog=stderr", f"--configpath={base}",
                f"--siteconfigpath={site}", "--allowed-ips=127.0.0.1", f"--pidfile={folder}/pid", f"--helper-home-dir={folder}"]  # fmt: skip
     log = (folder / "log").open("wb")
-    server = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, env={**os.environ, "HOME": str(folder)})
+    server = subprocess.Popen(
+        command, stdout=log, stderr=log, start_new_session=True, env={**os.environ, "HOME": str(folder)}
+    )
     for _ in range(300):
         if server.poll() is not None:
             break
@@ -90,8 +92,14 @@ def test_every_rule_is_named_with_its_points(spamd: int) -> None:
 
 
 def test_each_rung_says_which_rules_it_added(spamd: int) -> None:
-    rungs = [("control", b"A note", b"Hello."), ("+subject", b"FREE shoes", b"Hello."), ("+text:1", b"FREE shoes", b"Click here now.")]
-    notices = score_notices([(name, Score(*score(MAIL % (subject, body), port=spamd))) for name, subject, body in rungs])
+    rungs = [
+        ("control", b"A note", b"Hello."),
+        ("+subject", b"FREE shoes", b"Hello."),
+        ("+text:1", b"FREE shoes", b"Click here now."),
+    ]
+    notices = score_notices(
+        [(name, Score(*score(MAIL % (subject, body), port=spamd))) for name, subject, body in rungs]
+    )
     assert [(n.about, n.grade.value) for n in notices] == [("control", "ok"), ("+subject", "warn"), ("+text:1", "fail")]
     by_rung = {n.about: n for n in notices}
     assert "RETEST_SUBJ" in by_rung["+subject"].evidence

@@ -96,7 +96,21 @@ def test_blanks_in_a_location_are_no_second_header(base: str, site: http.server.
     assert site.asked[-1] == "/c%20d?e=f%20g"  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "2130706433", "0x7f000001", "[::1]", "[::ffff:127.0.0.1]", "10.1.2.3", "169.254.169.254", "192.168.0.1", "0.0.0.0"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1",
+        "localhost",
+        "2130706433",
+        "0x7f000001",
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        "10.1.2.3",
+        "169.254.169.254",
+        "192.168.0.1",
+        "0.0.0.0",
+    ],
+)
 def test_no_link_makes_us_speak_to_a_machine_inside(host: str, site: http.server.ThreadingHTTPServer) -> None:
     before = len(site.asked)  # type: ignore[attr-defined]
     chain = Follower(timeout=0.3).follow(f"http://{host}:{site.server_port}/secret")

@@ -1,0 +1,160 @@
+"""Seeds, relay and the whole table."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from harness.check.lookup import Found, Lookup, PublicSuffixes
+from harness.check.notice import Grade, Notice, stops
+from harness.check.route import Greeting, route_notices
+from harness.check.seedling import SeedPast, arrival_notices, seed_notices
+from harness.check.survey import Subject, Tools, signatures, survey
+from harness.model.relay import Answers, BounceSource, Relay, Tls
+from harness.model.seed import Seed, Segment
+from tests.unit.check.builders import NOW, mail
+
+ESP = Relay("esp", "smtp", host="smtp.esp-host.net", port=587)
+SANDBOX = Relay("sandbox", "sandbox", policy="sandbox.yaml")
+APPLE = Segment(
+    "apple-small", "o@shop.example", tuple(Seed(f"shop-seed-{i}@icloud.com", "icloud.com") for i in range(5))
+)
+MADE_UP = Segment("made-up", "o@shop.example", tuple(Seed(f"seed-{i}@seeds.example", "icloud.com") for i in range(5)))
+
+
+class Nowhere:
+    """No name exists."""
+
+    def ask(self, name: str, kind: str) -> Lookup:
+        return Lookup(name, kind, Found.NO_NAME)
+
+
+def ids(notices: list[Notice]) -> dict[str, str]:
+    return {n.id: n.grade.value for n in notices}
+
+
+def seeds(segment: Segment = APPLE, relay: Relay = ESP, **past: SeedPast) -> dict[str, str]:
+    known = {segment.seeds[0].address: p for p in past.values()}
+    return ids(seed_notices(segment, relay, known, "shop.example", "mail.shop.example"))
+
+
+def test_seeds_that_can_be_used_are_said_to_be() -> None:
+    assert seeds() == {"seeds": "ok"}
+
+
+def test_reserved_seeds_are_for_a_sandbox() -> None:
+    assert seeds(MADE_UP) == {"seed-reserved": "fail"}
+    assert seeds(MADE_UP, SANDBOX) == {"seed-reserved": "note"}
+
+
+def test_a_mailbox_elsewhere_is_not_a_seed() -> None:
+    other = replace(APPLE, seeds=(*APPLE.seeds, Seed("a@gmail.com", "icloud.com"), Seed("b@our-own.net", "custom")))
+    assert seeds(other) == {"seed-not-apple": "fail"}
+
+
+@pytest.mark.parametrize(
+    ("past", "wanted"),
+    [
+        (SeedPast(suppressed=1), {"seed-suppressed": "fail"}),
+        (SeedPast(refused={"mailbox_full": 2}), {"seed-refused": "warn"}),
+        (SeedPast(sent_today=10), {"seed-cap": "fail"}),
+        (SeedPast(sent_today=7), {"seed-cap": "note"}),
+        (SeedPast(sent_today=2), {"seeds": "ok"}),
+    ],
+)
+def test_what_the_ledger_knows_of_a_seed_is_told(past: SeedPast, wanted: dict[str, str]) -> None:
+    assert seeds(past=past) == wanted
+
+
+def test_private_relay_asks_for_registered_senders() -> None:
+    relayed = replace(APPLE, seeds=(*APPLE.seeds, Seed("x1@privaterelay.appleid.com", "privaterelay.appleid.com")))
+    (notice,) = [n for n in seed_notices(relayed, ESP, {}, "shop.example", "mail.shop.example") if n.id == "seed-relay"]
+    assert "shop.example" in notice.evidence
+    assert "mail.shop.example" in notice.evidence
+
+
+def test_a_relay_says_where_answers_are_heard() -> None:
+    bounces = replace(ESP, answers=Answers.BOUNCES)
+    assert ids(route_notices(ESP, None, 0)) == {"relay-answers": "note"}
+    assert ids(route_notices(bounces, None, 0)) == {"relay-bounces": "fail"}
+    assert ids(route_notices(replace(bounces, bounces=(BounceSource("maildir", "x"),)), None, 0)) == {
+        "relay-answers": "ok"
+    }
+    assert ids(route_notices(replace(ESP, tls=Tls.NONE), None, 0)) == {"relay-tls": "fail"}
+
+
+def test_a_greeting_shows_size_and_dsn() -> None:
+    greeting = Greeting({"size": "1000", "pipelining": ""}, True, True, "250 OK")
+    relay = replace(ESP, answers=Answers.BOUNCES, bounces=(BounceSource("maildir", "x"),))
+    assert ids(route_notices(relay, greeting, 2_000)) == {
+        "relay-answers": "ok",
+        "relay": "ok",
+        "relay-size": "fail",
+        "relay-dsn": "warn",
+    }
+    assert ids(route_notices(ESP, replace(greeting, error="535 no"), 1)) == {
+        "relay-answers": "note",
+        "relay-down": "fail",
+    }
+
+
+def test_what_a_receiver_found_is_shown() -> None:
+    (good,) = arrival_notices([("control", "mx.icloud.com; spf=pass smtp.mailfrom=x; dkim=pass; dmarc=pass")])
+    (bad,) = arrival_notices([("control", "mx.icloud.com; spf=pass; dkim=fail; dmarc=pass")])
+    assert (good.grade, bad.grade) == (Grade.OK, Grade.WARN)
+    assert "dkim=fail" in bad.finding
+
+
+def test_signatures_of_a_received_copy_name_selectors() -> None:
+    assert signatures(mail(DKIM_Signature="v=1; a=rsa-sha256; d=Shop.example; s=k1; b=abc")) == [("shop.example", "k1")]
+
+
+def whole(relay: Relay, segment: Segment, **tools: object) -> list[Notice]:
+    raw = mail()
+    subject = Subject(
+        "news@shop.example",
+        "bounces@mail.shop.example",
+        relay,
+        segment,
+        {s.address: raw for s in segment.seeds},
+        [("control", raw)],
+    )
+    return survey(subject, Tools(Nowhere(), PublicSuffixes(), NOW, **tools))  # type: ignore[arg-type]
+
+
+def test_what_stops_a_real_send_is_a_warning_on_the_sandbox() -> None:
+    assert stops(whole(ESP, APPLE))
+    assert not stops(whole(SANDBOX, MADE_UP))
+    assert {"spf-missing", "dmarc-missing", "mail-from-missing", "host-missing"} <= set(ids(whole(SANDBOX, MADE_UP)))
+
+
+def test_the_table_begins_with_the_worst_and_says_nothing_twice() -> None:
+    notices = whole(ESP, APPLE)
+    order = list(Grade)
+    assert [order.index(n.grade) for n in notices] == sorted(order.index(n.grade) for n in notices)
+    assert len(set(notices)) == len(notices)
+    assert [n.about for n in notices if n.id == "form-ok"] == ["production"]
+
+
+def test_redirects_are_followed_only_where_asked_and_their_hosts_checked() -> None:
+    asked = []
+
+    def follow(url: str) -> list[tuple[str, int, str]]:
+        asked.append(url)
+        return [(url, 302, ""), ("https://tracker.example/x", 302, ""), ("https://bit.ly/x", 404, "")]
+
+    plain = whole(ESP, APPLE)
+    followed = whole(ESP, APPLE, follow=follow)
+    assert "link-dead" not in ids(plain)
+    assert asked == ["https://shop.example/sale"]
+    assert ids(followed)["link-dead"] == "fail"
+    assert "host-shortener" in ids(followed)
+    assert any("tracker.example (redirect)" in n.about for n in followed)
+
+
+def test_a_row_is_what_the_ledger_keeps_and_the_report_shows() -> None:
+    row = Notice("spf-missing", Grade.FAIL, "MAIL FROM a.example", "no SPF record", "TXT", "Publish one").row()
+    assert {k: row[k] for k in ("severity", "id", "what", "where", "advice")} == {
+        "severity": "fail", "id": "spf-missing", "what": "no SPF record", "where": "MAIL FROM a.example", "advice": "Publish one",
+    }  # fmt: skip
