@@ -28,7 +28,7 @@ from harness.model.trial import Phase
 from harness.model.variant import variant_id
 from harness.model.verdict import Finding, Scope, VerdictKind
 from harness.report.pairs import proved_pairs
-from harness.report.told import Told, tell
+from harness.report.told import Thought, Told, tell
 from tests.builders import CS01, OK, START, Play, answer, factors, refuses, seeds
 
 NOW = START + timedelta(hours=6)
@@ -66,7 +66,7 @@ def told(facts: RunFacts, finding: Finding, messages: Mapping[str, bytes] | None
         tally(facts, settled),
         verdict,
         meanings=beside.meanings(RULES),
-        thoughts=beside.thoughts(facts),
+        thoughts=tuple(Thought(trial.number, trial.ask.why) for trial in facts.trials if trial.ask.why),
     )
     bytes_of = messages if messages is not None else messages_of(facts)
     pairs = proved_pairs(facts, settled, verdict)

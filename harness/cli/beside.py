@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from email import message_from_bytes, policy
 from typing import TYPE_CHECKING
 
 from harness.report.pairs import Pair
 from harness.report.told import Difference, Meaning, Picture, Thought
+from harness.run.conclude import Mind
+from harness.run.frame import frame
 
 if TYPE_CHECKING:
     from harness.bounce.rule import Rules
     from harness.campaign.compare import Difference as Compared
-    from harness.model.record import RunFacts, TrialRecord
+    from harness.model.record import TrialRecord
+    from harness.run.conclude import Conclusion
 
 Messages = Callable[[str], bytes]
 
+MOST_REPLAYED = 150  # messages of a run whose beliefs are computed once more
+LEAST_SHARE = 0.05
 MOST_PAIRS = 3
 MOST_HUNKS = 12
 CONTEXT = 48  # bytes shown before and after what differs
@@ -56,13 +62,31 @@ def pictures(pairs: tuple[Pair, ...], messages: Messages) -> tuple[tuple[Picture
     return tuple(found), "Pictures are rendered without network: images of the message stay empty."
 
 
-def thoughts(facts: RunFacts) -> tuple[Thought, ...]:
-    """Return each choice's sentence, once where several messages share it."""
+def thoughts(said: Conclusion, titles: Mapping[str, str]) -> tuple[Thought, ...]:
+    """Return each choice's sentence, once where several messages share it, with what was likeliest when it was made.
+
+    How belief moved is computed anew, as the report is: the strategy is asked after each message what it held likely.
+    """
     found: list[Thought] = []
-    for trial in facts.trials:
+    for trial in sorted(said.facts.trials, key=lambda trial: trial.number):
         if trial.ask.why and (not found or found[-1].why != trial.ask.why):
             found.append(Thought(trial.number, trial.ask.why))
-    return tuple(found)
+    if said.facts.run.strategy != "adaptive" or len(said.facts.trials) > MOST_REPLAYED:
+        return tuple(found)
+    mind = Mind()
+    return tuple(replace(one, likeliest=_likeliest(said, mind, one.number, titles)) for one in found)
+
+
+def _likeliest(said: Conclusion, mind: Mind, number: int, titles: Mapping[str, str]) -> tuple[tuple[str, float], ...]:
+    """Ask the strategy what it held likely before the message of this number was sent."""
+    facts = said.facts
+    before = tuple(seen for seen in said.observations if seen.number < number)
+    at = next((trial.planned for trial in facts.trials if trial.number == number), None)
+    pauses = tuple(one.as_pause() for one in facts.happenings if one.kind == "pause" and at and one.at <= at)
+    _, belief = mind.next(facts.run.strategy, frame(facts.run), before, pauses)
+    named = [(" and ".join(titles.get(name, name) for name in names), share) for names, share in belief.top[:2]]
+    rest = (("nothing is refused", belief.none), ("the sender is refused", belief.sender))
+    return tuple((name, share) for name, share in (*named, *rest) if share >= LEAST_SHARE)
 
 
 def html_of(raw: bytes) -> str:

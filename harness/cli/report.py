@@ -91,8 +91,8 @@ def gather(said: Conclusion, rules: Rules, messages: Callable[[str], bytes] | No
         tally(said.facts, said.settled),
         said.verdict,
         meanings=beside.meanings(rules),
-        thoughts=beside.thoughts(said.facts),
     )
+    told = replace(told, thoughts=beside.thoughts(said, told.titles()))
     if messages is None:
         return told
     pairs = proved_pairs(said.facts, said.settled, said.verdict)

@@ -17,6 +17,7 @@ from harness.model.trial import Outcome
 from harness.model.verdict import Count, Verdict
 
 ALPHA = 0.05
+SPELT = 3  # names that the sentence spells out
 ENOUGH = 5  # clean messages on both sides below which "same" would be a guess
 
 # What a digest of the run record is about, in the order in which it matters.
@@ -45,7 +46,9 @@ def versus(before: Judged, after: Judged) -> Comparison:
     others = other_changes(before.facts, after.facts)
     rows = [*_factors(before, after), *_domains(before, after)]
     corrected = _judge(_correct(rows))
-    return Comparison(before.facts.run.id, after.facts.run.id, others, corrected, _summary(corrected, others))
+    titles = {factor.id: factor.title or factor.id for run in (before, after) for factor in run.facts.run.factors}
+    summary = _summary(corrected, others, titles)
+    return Comparison(before.facts.run.id, after.facts.run.id, others, corrected, summary)
 
 
 def other_changes(before: RunFacts, after: RunFacts) -> tuple[str, ...]:
@@ -169,16 +172,21 @@ def _change(row: Compared) -> Change:
     return Change.SAME if both_causes or both_clean else Change.UNKNOWN
 
 
-def _summary(rows: Sequence[Compared], others: Sequence[str]) -> str:
-    many = {change: [row.name for row in rows if row.change is change] for change in Change}
-    said = [
-        f"{change.value}: {', '.join(names) if len(names) <= 3 and change is not Change.SAME else len(names)}"
-        for change, names in many.items()
-        if names
-    ]
-    text = "; ".join(said) + "." if said else "Nothing to compare."
+def _summary(rows: Sequence[Compared], others: Sequence[str], titles: Mapping[str, str]) -> str:
+    said = []
+    for change, word in ((Change.BETTER, "Better"), (Change.WORSE, "Worse")):
+        names = [titles.get(row.name, row.name) for row in rows if row.change is change]
+        if names:
+            more = f" and {len(names) - SPELT} more" if len(names) > SPELT else ""
+            said.append(f"{word}: {', '.join(names[:SPELT])}{more}.")
+    same, unknown = (sum(row.change is change for row in rows) for change in (Change.SAME, Change.UNKNOWN))
+    if not said:
+        said.append("Nothing is shown to be better or worse.")
+    said.append(f"The same: {same}; can't tell: {unknown}.")
     if len(others) > 1:
-        return f"{text} Beware: {len(others)} things differ between these runs, so the change proves none of them."
-    if others:
-        return f"{text} The runs differ in one thing: {others[0]}."
-    return f"{text} Nothing else that is on record differs between these runs."
+        said.append(f"Beware: {len(others)} things differ between these runs, so the change proves none of them.")
+    elif others:
+        said.append(f"The runs differ in one thing: {others[0]}.")
+    else:
+        said.append("Nothing else that is on record differs between these runs.")
+    return " ".join(said)

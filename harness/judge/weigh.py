@@ -7,7 +7,7 @@ the gate becomes `inconclusive`, with what is missing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from harness.judge.phrase import Phrases, RunWords
@@ -74,6 +74,7 @@ def weigh(
     *,
     seeds: Sequence[Tester] = (),
     words: RunWords | None = None,
+    rewritten: Collection[str] = (),
 ) -> Verdict:
     """Turn a finding into the run's verdict, after its evidence was looked at.
 
@@ -81,6 +82,8 @@ def weigh(
         seeds: with domain, merge values and the factors that their messages have at all; a scoped claim is weighed on
             its own seeds only, and a factor is not cleared by a seed whose message lacks it.
         words: names of run, campaign and segment for the commands of the next step.
+        rewritten: factors that the relay was seen to rewrite on the way; what was sent of them never arrived, so
+            nothing is shown of them.
     """
     phrases = Phrases(factors, words or RunWords())
     case = _Case(finding, tuple(factors), tuple(observations), phrases, {seed.id: seed for seed in seeds})
@@ -97,7 +100,14 @@ def weigh(
             verdict = _inconclusive(case, finding.missing)
     stopped = finding.stopped or verdict.stopped
     whole = replace(verdict, stopped=stopped, notes=(*finding.notes, *verdict.notes))
-    return replace(whole, factors=_factor_verdicts(case, whole))
+    verdicts = _factor_verdicts(case, whole)
+    spoilt = [one.id for one in verdicts if one.id in rewritten and one.verdict == "clear"]
+    if not spoilt:
+        return replace(whole, factors=verdicts)
+    left = tuple(
+        replace(one, verdict="inconclusive", upper_bound=None) if one.id in spoilt else one for one in verdicts
+    )
+    return replace(whole, factors=left, notes=(*whole.notes, phrases.untestable(spoilt)))
 
 
 def exit_code(verdict: Verdict) -> int:

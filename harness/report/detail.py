@@ -135,3 +135,28 @@ def ruled_out(told: Told) -> tuple[tuple[str, str, str, str], ...]:
         )
         for factor in told.verdict.factors
     )
+
+
+def stray_answers(told: Told) -> tuple[tuple[str, str], ...]:
+    """Return answers that belong to no message of this run: where they lie, and their words."""
+    return tuple(
+        (clean(answer.raw or answer.source.value, 120), clean(answer.reading.text, 300))
+        for answer in told.facts.unmatched[:MOST_REPLIES]
+    )
+
+
+def relay_changes(told: Told) -> tuple[dict[str, object], ...]:
+    """Return what the relay did to copies that were read back, each distinct change once, with where they arrived."""
+    titles = told.titles()
+    found: dict[tuple[tuple[str, ...], tuple[str, ...]], Counter[str]] = {}
+    for trial in told.facts.trials:
+        for arrival in trial.arrivals:
+            found.setdefault((arrival.differences, arrival.changed_factors), Counter())[arrival.folder] += 1
+    return tuple(
+        {
+            "differences": [clean(one, 300) for one in differences[:20]],
+            "factors": [titles.get(name, clean(name, 120)) for name in factors],
+            "folders": ", ".join(f"{clean(folder, 40)} {many}" for folder, many in sorted(folders.items())),
+        }
+        for (differences, factors), folders in found.items()
+    )

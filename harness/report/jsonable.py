@@ -37,7 +37,7 @@ def run_object(told: Told) -> dict[str, Any]:
             "triggers": [_trigger(trigger) for trigger in verdict.triggers],
             "missing": verdict.missing,
             "stopped": verdict.stopped,
-            "notes": list(verdict.notes),
+            "notes": list(told.notes()),
         },
         "totals": totals_object(told.tallies.totals),
         "domains": [_domain(domain) for domain in told.tallies.domains],

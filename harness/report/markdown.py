@@ -17,7 +17,7 @@ def markdown(told: Told) -> str:
     parts = [
         f"# {code(run.campaign)}: {verdict.kind.value}",
         f"**{words(verdict.summary)}**",
-        *(f"Note: {words(note)}" for note in verdict.notes),
+        *(f"Note: {words(note)}" for note in told.notes()),
         f"Next step: {words(verdict.next_step)}",
         "## What was sent",
         f"Run {code(run.id)}, segment {code(run.segment.name)}, relay {code(run.relay)}, strategy {run.strategy}, "

@@ -12,10 +12,11 @@ from typing import Any
 
 from markupsafe import Markup
 
+from harness.model.contrast import threshold
 from harness.model.outcome import VariantTally
 from harness.model.verdict import VerdictKind
 from harness.report.clean import clean, clean_keeping_spaces
-from harness.report.detail import cell, distinct_replies, health, ruled_out
+from harness.report.detail import cell, distinct_replies, health, relay_changes, ruled_out, stray_answers
 from harness.report.glossary import GLOSSARY, TITLES
 from harness.report.letter import TO, letter
 from harness.report.rungs import removals, shown_rungs
@@ -70,6 +71,8 @@ def _context(told: Told) -> dict[str, Any]:
         "happenings": _happenings(told),
         "trials": _trials(told),
         "replies": distinct_replies(told),
+        "strays": stray_answers(told),
+        "copies": relay_changes(told),
         "ruled": ruled_out(told),
         "thoughts": _thoughts(told),
         "seeds": health(told),
@@ -90,7 +93,7 @@ def _verdict(told: Told) -> dict[str, Any]:
         "mark": mark,
         "title": title,
         "summary": clean(verdict.summary),
-        "notes": [clean(note) for note in verdict.notes],
+        "notes": [clean(note) for note in told.notes()],
         "next_step": clean(verdict.next_step),
         "numbers": _numbers(told),
     }
@@ -103,11 +106,7 @@ def _numbers(told: Told) -> list[tuple[str, str, str]]:
         found += [
             ("refused with it", f"{trigger.with_.rejected} of {trigger.with_.sent}", ""),
             ("refused without it", f"{trigger.without.rejected} of {trigger.without.sent}", ""),
-            (
-                "e-value",
-                f"{trigger.e_value:,.0f}" if trigger.e_value < 1e9 else f"{trigger.e_value:.1e}",
-                "20 is needed",
-            ),
+            ("e-value", _e_value(trigger.e_value), f"{threshold(len(trigger.factors)):.0f} is needed"),
             ("confirmed by removal", "yes" if trigger.confirmed_by_removal else "not yet", ""),
         ]
     totals = told.tallies.totals

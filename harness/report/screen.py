@@ -34,7 +34,7 @@ def screen(told: Told, *, width: int = 100, ascii_: bool = False) -> str:
         domains_table(told.tallies.domains, width),
         _wrap(f"{totals_line(told.tallies.totals)}. {acceptance(run.answers, run.settle)}.", width),
         _wrap(f"Verdict: {verdict.kind.value.upper()}. {clean(verdict.summary)}", width),
-        *(_wrap(f"Note: {clean(note)}", width) for note in verdict.notes),
+        *(_wrap(f"Note: {clean(note)}", width) for note in told.notes()),
         _wrap(f"Next step: {clean(verdict.next_step)}", width),
     ]
     whole = "\n\n".join(part for part in parts if part) + "\n"

@@ -36,7 +36,9 @@ def timeline(told: Told) -> str:
     if not trials:
         return ""
     lanes = {seed.address: place for place, seed in enumerate(told.facts.run.segment.seeds)}
-    moments = [_begun(trial) for trial in trials] + [event.at for event in told.facts.happenings]
+    moments = [at for trial in trials for at in (_begun(trial), _last(trial))] + [
+        event.at for event in told.facts.happenings
+    ]
     axis = _Axis(min(moments), max(moments))
     height = TOP + LANE * len(lanes) + 30
     elements: list[svg.Element] = []
@@ -51,7 +53,9 @@ def timeline(told: Told) -> str:
     for trial in trials:
         place = lanes.get(trial.ask.seed, 0)
         shape = SHAPES[told.settled[trial.token].outcome]
-        elements.append(_mark(shape, axis.x(_begun(trial)), TOP + place * LANE, control=not trial.ask.factors))
+        for at in _deferred(trial):
+            elements.append(_mark("late", axis.x(at), TOP + place * LANE, control=False))
+        elements.append(_mark(shape, axis.x(_last(trial)), TOP + place * LANE, control=not trial.ask.factors))
     elements += axis.ticks(height)
     drawing = svg.SVG(
         viewBox=svg.ViewBoxSpec(0, 0, WIDTH, height),
@@ -92,6 +96,9 @@ def _mark(shape: str, x: float, y: int, *, control: bool) -> svg.Element:
             return svg.Rect(x=x - 4, y=y - 4, width=8, height=8, class_=classes)
         case "wait":
             return svg.Path(d=[svg.M(x - 4, y), svg.L(x + 4, y)], class_=classes)
+        case "late":
+            corner = [svg.M(x - 4, y + 4), svg.L(x + 4, y + 4), svg.L(x, y - 4), svg.Z()]
+            return svg.Path(d=corner, class_=classes)
         case "lost":
             return svg.Text(x=x, y=y + 4, class_=classes, text_anchor="middle", text="?")
     return svg.Circle(cx=x, cy=y, r=4, class_=classes)
@@ -100,6 +107,17 @@ def _mark(shape: str, x: float, y: int, *, control: bool) -> svg.Element:
 def _begun(trial: TrialRecord) -> datetime:
     begun = trial.attempts[0].begun if trial.attempts else None
     return begun or trial.planned
+
+
+def _last(trial: TrialRecord) -> datetime:
+    begun = trial.attempts[-1].begun if trial.attempts else None
+    return begun or trial.planned
+
+
+def _deferred(trial: TrialRecord) -> list[datetime]:
+    """Return when this trial was put off; its last attempt has the mark of its outcome."""
+    tries = trial.attempts[:-1]
+    return [one.begun for one in tries if one.begun is not None and one.reply is not None and one.reply.transient]
 
 
 def _escaped(text: str, limit: int) -> str:

@@ -73,6 +73,15 @@ class Told:
         """Return each factor's words, cleaned; the id where it has none."""
         return {factor.id: clean(factor.title or factor.id, 120) for factor in self.facts.run.factors}
 
+    def notes(self) -> tuple[str, ...]:
+        """Return what else must be said with the verdict: its own notes, and answers that came after the end."""
+        ended = self.facts.run.ended
+        late = sum(
+            bool(ended and one.time and one.time > ended) for trial in self.facts.trials for one in trial.answers
+        )
+        said = f"{late} answer{'s' * (late != 1)} came after the run had ended, and count here."
+        return (*self.verdict.notes, said) if late else self.verdict.notes
+
     def in_words(self, variant: VariantTally) -> str:
         """Say what a variant is: its single change from its parent, or what it is as a whole."""
         if variant.id == CONTROL:
