@@ -11,6 +11,7 @@ from functools import partial
 
 import numpy as np
 
+from harness.model.contrast import threshold
 from harness.model.problem import Belief
 from harness.model.trial import Ask, Phase
 from harness.model.verdict import Finding
@@ -71,6 +72,12 @@ class Hunt:
         """Return a set as a row."""
         row = np.zeros(len(self.names), dtype=bool)
         row[[self.place[name] for name in factors if name in self.place]] = True
+        return row
+
+    def row(self, places: frozenset[int]) -> Bits:
+        """Return places as a row."""
+        row = np.zeros(len(self.names), dtype=bool)
+        row[sorted(places)] = True
         return row
 
     def factors(self, row: Bits) -> Factors:
@@ -151,7 +158,8 @@ def find_by_belief(desk: Desk, case: Case, target: Factors, pool: Pool, prior: f
                 return names
         steps += 1
         yield from _look(hunt, beliefs, refuted)
-    return (yield from find_by_splitting(desk, case, target, pool, prior))
+    inside = hunt.factors(hunt.row(hunt.beliefs().space.focus))
+    return (yield from find_by_splitting(desk, case, desk.close(inside), pool, prior))
 
 
 def foresee(desk: Desk, case: Case, target: Factors) -> Pool | None:
@@ -205,6 +213,7 @@ def _look(hunt: Hunt, beliefs: Beliefs, refuted: set[tuple[str, ...]]) -> Step[N
     likely = beliefs.share(tuple(hunt.place[name] for name in alone))
     if (
         len(chosen) == 1
+        and evidence_for(desk, alone) < threshold(len(alone))
         and likely > WORTH_A_TRY
         and alone not in refuted
         and desk.close(alone) == hunt.factors(chosen[0].variant)

@@ -27,6 +27,7 @@ PRIOR_CLEAN = 0.25  # that production passes, before anything was seen
 PRIOR_RESTORED = 0.8  # that production without the culprits passes
 FAILURES = 3  # searches without a proof before the run gives up
 MOST_CULPRITS = 12
+MOST_MEMBERS = 7  # of a set that is worth a proof
 MOST_RETURNS = 6  # times that a refusal looked like a stray one after all
 
 
@@ -95,7 +96,7 @@ def find_by_splitting(
     del case, prior
     for doubt in range(FAILURES):
         names = yield from minimise(desk, target, pool, doubt=doubt)
-        if names and (yield from prove(desk, claim(desk, names), pool)):
+        if 0 < len(names) <= MOST_MEMBERS and (yield from prove(desk, claim(desk, names), pool)):
             return names
     return None
 

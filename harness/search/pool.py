@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from harness.model.trial import Ask, Phase
 from harness.search.desk import Desk, Factors, Halt, Step
@@ -25,6 +25,10 @@ class Pool(Collection[str]):
 
     def __len__(self) -> int:
         return len(self.seeds)
+
+    def admit(self, seeds: Iterable[str]) -> None:
+        """Let seeds join that refused what is suspected."""
+        self.seeds += [seed for seed in dict.fromkeys(seeds) if seed not in self.seeds]
 
     def take(self, variants: Sequence[Factors], avoid: Collection[str] = ()) -> Step[str]:
         """Choose a seed that may get all of these variants, and let another join where none may.

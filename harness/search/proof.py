@@ -73,8 +73,10 @@ def prove(
             return False
         block, asks = _open_block(desk, wanted) or (yield from _new_block(desk, wanted, pool))
         opened.append(block)
+        before = len(desk.log)
         expected = [(ask, expect(ask.factors) if expect else _expected(ask)) for ask in asks]
         yield from _send_block(desk, expected, doubtful)
+        pool.admit(seen.ask.seed for seen in desk.log[before:] if seen.rejected and seen.ask.arm == "child")
         if evidence_for(desk, wanted.subject) < wanted.need and doubtful():
             return False
     return True
