@@ -326,10 +326,14 @@ class Ledger:
     # -- caps over all runs --------------------------------------------------
 
     def sent_today(self, address: str, day: date) -> int:
-        """Count transactions to an address on a UTC day over all runs; sandbox runs don't count."""
+        """Count messages that were handed over for an address on a UTC day, over all runs.
+
+        One that was refused before its bytes reached nobody; what went to a sandbox does not count.
+        """
         query = (
             "SELECT COUNT(*) FROM attempt JOIN trial USING (token) JOIN run ON run.id = trial.run WHERE NOT sandbox "
-            "AND recipient = ? COLLATE NOCASE AND begun >= ? AND begun < ? AND attempt.state <> 'not_sent'"
+            "AND recipient = ? COLLATE NOCASE AND begun >= ? AND begun < ? "
+            "AND (content_at IS NOT NULL AND attempt.state <> 'not_sent' OR attempt.state = 'sending')"
         )
         first, after = f"{day.isoformat()}T", f"{(day + timedelta(days=1)).isoformat()}T"
         with self._reading() as db:

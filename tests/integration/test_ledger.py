@@ -174,12 +174,15 @@ def test_caps_count_all_runs_but_those_of_a_sandbox(ledger: Ledger) -> None:
     planned(ledger, "failed")
     ledger.begin("failed", at(3))
     ledger.fail("failed", State.NOT_SENT, "closed", "", at(4))
+    planned(ledger, "deferred")
+    ledger.begin("deferred", at(5))
+    ledger.record("deferred", LATER, None, "", at(6))
     assert ledger.sent_today("seed-01@seeds.example", at().date()) == 2
     assert ledger.sent_today("SEED-01@seeds.example", at().date()) == 2
     assert ledger.sent_today("seed-02@seeds.example", at().date()) == 0
     assert ledger.sent_today("seed-01@seeds.example", datetime(2026, 11, 21).date()) == 0
-    assert len(ledger.sent_since(at(-10), "esp")) == 2
-    assert ledger.sent_since(at(3), "esp") == []
+    assert len(ledger.sent_since(at(-10), "esp")) == 3  # for the pace, a deferred one left as well
+    assert ledger.sent_since(at(6), "esp") == []
 
 
 def test_secrets_stay_out_of_the_file(tmp_path: Path) -> None:
