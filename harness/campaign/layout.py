@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from harness.campaign.blocks import align, copy_of, group
@@ -57,6 +57,7 @@ class Layout:
                 continue
             page = pages[part]
             places = self._places(part, _in_urls(level, page.spots), page.spots, "")
+            places = [_worded(place, page, numbers[part]) for place in places]
             places += self._copy(part, page, numbers[part])
             places += more(level) if more else []
             made[part] = nest(_in_urls(level, page.spots), places, partial(self._atom, part))
@@ -81,12 +82,14 @@ class Layout:
         other = pages["text"].paragraphs if "html" in pages and "text" in pages else []
         key = tuple(p.words for p in leading), tuple(p.words for p in other)
         if key not in self._numbers:
-            copies = [copy_of(p.words, p.heading) for p in leading]
+            copies = [copy_of(p.words, p.heading) for p in leading if not p.title]
             first = group(copies)
             blocks: list[list[str]] = [[] for _ in range(max(first, default=0))]
             for number, copy in zip(first, copies, strict=True):
                 blocks[number - 1].extend(copy.words)
-            self._numbers[key] = first, align(blocks, [copy_of(p.words) for p in other])
+            known = iter(first)
+            numbers = [1 if p.title else next(known) for p in leading]
+            self._numbers[key] = numbers, align(blocks, [copy_of(p.words) for p in other])
         first, second = self._numbers[key]
         return {"html": first, "text": second} if "html" in pages else {"text": first}
 
@@ -241,9 +244,21 @@ def _direct(part: str, target: str, level: Level, start: int, end: int) -> Level
     return joined(parts)
 
 
+def _worded(place: Place, page: Page, numbers: Sequence[int]) -> Place:
+    """Give the words that stand in for an image to the block of copy that it stands in."""
+    if not place.owner.startswith("image:") or not place.plain.text or place.plain.text == "none":
+        return place
+    block = 1
+    for paragraph, number in zip(page.paragraphs, numbers, strict=True):
+        if paragraph.runs[0][0] > place.start:
+            break
+        block = number
+    return replace(place, plain_owner=f"text:{block}")
+
+
 def _note_paragraph(paragraphs: Sequence[Paragraph], numbers: Sequence[int]) -> int | None:
     """Choose the paragraph of the first block in which the note stands: its longest one that is no heading."""
-    own = [position for position, number in enumerate(numbers) if number == 1]
+    own = [position for position, number in enumerate(numbers) if number == 1 and not paragraphs[position].title]
     if not own:
         return None
 

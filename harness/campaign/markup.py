@@ -57,6 +57,7 @@ class Paragraph:
     runs: list[tuple[int, int]] = field(default_factory=list)
     heading: bool = False
     conditional: bool = False
+    title: bool = False  # of the page: read in tabs, never in the letter
     words: str = ""
 
 
@@ -162,7 +163,7 @@ class _Reader:
             self._run(at, start, token)
             at = end
         if token.inside == "title":
-            self._paragraph.conditional = True  # not a place for the note
+            self._paragraph.title = True
             self._flush()
 
     def _run(self, start: int, end: int, token: Text) -> None:

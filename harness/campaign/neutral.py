@@ -12,9 +12,14 @@ from harness.model.campaign import Campaign
 _GREETED = word_set("name fname firstname first given givenname username user fullname nickname recipient customer")
 _FAMILY = frozenset(["lname", "lastname", "last", "surname", "familyname"])
 _NUMBER = re.compile(r"[^\w\s]{0,3}[A-Z]{0,3} ?\d[\d.,  ]*%?(?: ?[A-Za-z€$£¥]{1,3})?")
+_MONTH = (
+    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
+    r"|nov(?:ember)?|dec(?:ember)?)\.?"
+)
 _DATE = re.compile(
     r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?:[T ]\d\d:\d\d.*)?"
-    r"|(?:\w{3,9} )?\d{1,2}\.?,? \w{3,9}\.?,? ?\d{0,4}|\w{3,9} \d{1,2}(?:st|nd|rd|th)?,? ?\d{0,4}"
+    rf"|(?:\w{{3,9}},? )?(?:\d{{1,2}}(?:st|nd|rd|th|\.)?,? {_MONTH}|{_MONTH} \d{{1,2}}(?:st|nd|rd|th)?),? ?\d{{0,4}}",
+    re.IGNORECASE,
 )
 _CODE = re.compile(r"(?=[^\s]*\d)[\w.~:#+=-]{3,}")
 
@@ -104,7 +109,7 @@ def _default(field: str, samples: Sequence[str]) -> str:
             if _CODE.fullmatch(sample)
             else re.sub(r"\d", "0", sample)
         )
-    return "your " + (" ".join(words).lower() or "order")
+    return " ".join(words).lower() or "order"
 
 
 def _plain_url(samples: Sequence[str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.campaign.level import Atom, Level, literal
 
@@ -15,12 +15,16 @@ _ORDER = ("text", "preheader", "link", "redirect", "image", "pixel", "style", "s
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A span of a level that is either as rendered or as `plain` says; equal ends insert."""
+    """A span of a level that is either as rendered or as `plain` says; equal ends insert.
+
+    What stands in plainly may itself be another factor's: the words for an image are copy of its block.
+    """
 
     start: int
     end: int
     owner: str
     plain: Level = NOTHING
+    plain_owner: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,7 @@ def nest(level: Level, places: Iterable[Place], atom: AtomMaker) -> tuple[Node, 
             number += 1
             rest = Place(limit, place.end, place.owner)
             heapq.heappush(queue, (limit, True, -rest.end, rank(rest.owner), number, rest))
-            place = Place(place.start, limit, place.owner, place.plain)
+            place = replace(place, end=limit)
         node = _Open(place, [])
         stack[-1].children.append(node)
         if place.end > place.start:
@@ -94,6 +98,8 @@ def _close(level: Level, node: _Open, atom: AtomMaker) -> tuple[Node, ...]:
     for child in node.children:
         made.extend(nodes(level, atom, at, child.place.start))
         plain = tuple(nodes(child.place.plain, atom))
+        if child.place.plain_owner and plain:
+            plain = (Branch(child.place.plain_owner, plain),)
         made.append(Branch(child.place.owner, _close(level, child, atom), plain))
         at = child.place.end
     made.extend(nodes(level, atom, at, node.place.end))
