@@ -17,7 +17,7 @@ DOCS = Path(__file__).resolve().parents[3] / "docs" / "relays.md"
 TEXT = DOCS.read_text(encoding="utf-8")
 SNIPPETS = re.findall(r"^```yaml\n(.*?)^```$", TEXT, flags=re.DOTALL | re.MULTILINE)
 RELAYS = [text for text in SNIPPETS if "relays:" in text]
-SEEDS = "segments:\n  s:\n    owner: o@shop.example\n    seeds:\n      - {address: seed-01@icloud.com}\n"
+SEEDS = "segments:\n  s:\n    owner: o@shop.example\n    seeds:\n      - {address: seed-01@seeds.example, domain: icloud.com}\n"
 
 
 def test_there_is_a_snippet_for_every_provider() -> None:
@@ -62,7 +62,7 @@ def test_the_headers_of_a_snippet_carry_the_token_on_lines_that_may_be_sent(text
     (tmp_path / "relay.yaml").write_text(text)
     relay = load_workspace(exactly=tmp_path).relay()
     token = make_token(b"k" * 32, "261120-1150-k3f9", 17)
-    message = stamp(Message("b@shop.example", "s@icloud.com", "<x>", CONTENT % (b"a", b"b")), relay, token)
+    message = stamp(Message("b@shop.example", "s@seeds.example", "<x>", CONTENT % (b"a", b"b")), relay, token)
     added = message.content.removesuffix(CONTENT % (b"a", b"b")).decode()
     assert len(added.splitlines()) == len(relay.headers)
     assert added.count(token) == text.count("{token}")
