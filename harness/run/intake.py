@@ -13,7 +13,6 @@ from harness.campaign.received import read_received
 from harness.campaign.recipients import make_profiles
 from harness.campaign.syntax.convert import convert, known_syntax
 from harness.campaign.syntax.detect import detect
-from harness.campaign.syntax.draft import Converted
 from harness.edge.config import Workspace, is_address
 from harness.errors import ConfigError
 from harness.model.seed import Seed
@@ -48,7 +47,8 @@ class _Folder:
     files: dict[str, bytes] = field(default_factory=dict)
     settings: list[tuple[str, object, str]] = field(default_factory=list)  # key, value, comment
     notes: list[str] = field(default_factory=list)
-    used: frozenset[str] = frozenset()
+    used: frozenset[str] = frozenset()  # merge fields that the templates ask for
+    needed: frozenset[str] = frozenset()  # those that no recipient may lack
     syntax: str = "none"
 
 
@@ -80,7 +80,7 @@ def intake(
     else:
         samples = [*rows, *(seed.merge for seed in _seeds(workspace))]
         folder = _page(file, raw, text, syntax, keep_unknown, samples)
-        folder.notes += missing_fields(folder.used, workspace)
+        folder.notes += missing_fields(folder.needed, workspace)
     if data:
         null = None if folder.syntax in _NULLS_DIFFER else ""
         profiles = make_profiles(
@@ -202,13 +202,10 @@ def _page(
     )
     folder.notes += [note for one in made for note in one.notes]
     folder.notes.append(f"campaign.yaml: {stand_ins}; write what production has before a run")
-    folder.used = frozenset(_used(made))
+    folder.used = frozenset(name for one in made for name in one.fields)
+    folder.needed = frozenset(name for one in made for name in one.fields if name not in one.optional)
     folder.syntax = made[0].syntax
     return folder
-
-
-def _used(made: Iterable[Converted]) -> Iterable[str]:
-    return (name for one in made for name in one.fields)
 
 
 def title_of(source: str, syntax: str | None, rows: Sequence[Mapping[str, object]]) -> str:
@@ -228,10 +225,10 @@ def title_of(source: str, syntax: str | None, rows: Sequence[Mapping[str, object
         return ""
 
 
-def missing_fields(used: Iterable[str], workspace: Workspace) -> list[str]:
+def missing_fields(fields: Iterable[str], workspace: Workspace) -> list[str]:
     """Say which merge fields the seeds still need, lists with what their items have."""
     needed: dict[str, list[str]] = {}
-    for name in sorted(used):
+    for name in sorted(fields):
         head, inside, rest = name.partition("[]")
         inner = needed.setdefault(head if inside else name.partition(".")[0], [])
         if rest:

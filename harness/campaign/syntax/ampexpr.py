@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 
 from harness.campaign.syntax.draft import Draft
 from harness.campaign.syntax.spelling import fresh, is_number, quote, top
@@ -14,6 +15,7 @@ _TOKEN = re.compile(
 )
 _SIGNS = ("==", "!=", ">=", "<=", ">", "<")
 MAX_DEPTH = 50
+LONGEST = 20_000  # characters of a script block
 
 
 class BadScript(Exception):
@@ -189,7 +191,8 @@ class Script:
         return _FUNCTIONS[key](values)
 
     def _field(self, name: str, lenient: bool) -> str:
-        value = top(self.attribute(name))
+        with self.draft.leniently() if lenient else nullcontext():
+            value = top(self.attribute(name))
         return f'{value}|default("")' if lenient else value
 
     def _variable(self, name: str) -> str:
@@ -202,6 +205,8 @@ class Script:
 
     def _start(self, text: str) -> None:
         self._tokens, self._at = [], 0
+        if len(text) > LONGEST:
+            raise BadScript(f"it has more than {LONGEST:,} characters")
         text, at = text.rstrip(), 0
         while at < len(text):
             found = _TOKEN.match(text, at)

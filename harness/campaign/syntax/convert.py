@@ -38,6 +38,8 @@ SYNTAXES: Mapping[str, Convert] = {
     "klaviyo": convert_klaviyo,
     "hubspot": convert_hubl,
 }
+MAX_TAGS = 50_000
+_OPENINGS = ("{{", "{%", "{#", "*|", "%%")
 ALIASES = {
     "salesforce": "sfmc", "ampscript": "sfmc", "exacttarget": "sfmc", "postmark": "mustachio", "shopify": "liquid",
     "django": "klaviyo", "hubl": "hubspot", "jinja": "jinja2", "sendgrid-legacy": "substitution",
@@ -61,6 +63,8 @@ def convert(
     Raises:
         ConfigError: a tag can't be converted (file, line and tag are named), or the syntax is open.
     """
+    if sum(map(source.count, _OPENINGS)) > MAX_TAGS:
+        raise ConfigError(f"{name}: holds more than {MAX_TAGS:,} tags; no message has as many")
     note = ""
     if syntax is None:
         syntax, note = detect(source, name)
@@ -69,11 +73,14 @@ def convert(
         made = Converted(source, "jinja2")
     else:
         draft = Draft(source, name, html=html, keep_unknown=keep_unknown, rows=rows)
-        SYNTAXES[chosen](draft)
+        try:
+            SYNTAXES[chosen](draft)
+        except RecursionError:
+            raise ConfigError(f"{name}: a tag in it is nested too deeply; take it apart") from None
         made = draft.finish(chosen)
     names = _fields(made.template, name)
     fields = made.fields if chosen != "jinja2" else names
-    return Converted(made.template, made.syntax, fields, (note, *made.notes) if note else made.notes)
+    return Converted(made.template, made.syntax, fields, (note, *made.notes) if note else made.notes, made.optional)
 
 
 def known_syntax(name: str) -> str:
@@ -97,4 +104,6 @@ def _fields(template: str, name: str) -> tuple[str, ...]:
         names = find_undeclared_variables(environment.parse(template, name))
     except TemplateSyntaxError as error:
         raise ConfigError(f"{name}:{error.lineno}: {error.message}; correct the tag there") from None
+    except RecursionError:
+        raise ConfigError(f"{name}: its tags are nested too deeply for Jinja2; take them apart") from None
     return tuple(sorted(names - set(environment.globals) - {"__tie", "__turn"}))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,13 +20,15 @@ LONGEST_TAG = 80
 class Converted:
     """A template that renders what the original rendered, and what the operator should know of it.
 
-    `fields` are the merge fields that it asks for, items of a list as `list[].field`.
+    `fields` are the merge fields that it asks for, items of a list as `list[].field`; `optional` those among them
+    that may be missing, because only conditions, loops and defaults ask for them.
     """
 
     template: str
     syntax: str
     fields: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    optional: frozenset[str] = frozenset()
 
 
 class Draft:
@@ -38,7 +41,8 @@ class Draft:
         self.rows = rows  # sample merge rows: they tell what is a list, and which names an item has
         self._keep_unknown = keep_unknown
         self._chunks: list[tuple[bool, str]] = []
-        self._fields: dict[str, None] = {}
+        self._fields: dict[str, bool] = {}
+        self._lenient = False
         self._heads: dict[str, str] = {}  # as the template calls a field -> as the source does
         self._notes: dict[str, None] = {}
 
@@ -58,7 +62,14 @@ class Draft:
         """Write a tag."""
         self._chunks.append((True, jinja))
 
-    def field(self, name: str) -> None:
+    @contextmanager
+    def leniently(self) -> Iterator[None]:
+        """Ask for fields that may be missing."""
+        before, self._lenient = self._lenient, True
+        yield
+        self._lenient = before
+
+    def field(self, name: str, needed: bool = True) -> None:
         """Remember a merge field that the template asks for."""
         head = name.partition(".")[0]
         other = self._heads.setdefault(identifier(head), head)
@@ -66,7 +77,7 @@ class Draft:
             raise ConfigError(
                 f"{self.name}: the fields {other!r} and {head!r} would both be {identifier(head)} in Jinja2; rename one"
             )
-        self._fields[name] = None
+        self._fields[name] = self._fields.get(name, False) or (needed and not self._lenient)
 
     def note(self, text: str) -> None:
         """Remember something that the operator should know; once is enough."""
@@ -102,7 +113,8 @@ class Draft:
         template = "".join(made)
         if template.endswith(("\n", "\r")):
             template += "\n"  # Jinja2 takes one line end off the end of a template
-        return Converted(template, syntax, tuple(self._fields), tuple(self._notes))
+        optional = frozenset(name for name, needed in self._fields.items() if not needed)
+        return Converted(template, syntax, tuple(self._fields), tuple(self._notes), optional)
 
 
 def _protected(text: str, before_code: bool) -> str:

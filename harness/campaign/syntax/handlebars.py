@@ -222,7 +222,8 @@ class _Writer:
                 return
         if tag.words[:1] == ["insert"] and len(tag.words) in (2, 3):
             fallback = tag.words[2].strip("\"'").removeprefix("default=").strip("\"'") if len(tag.words) == 3 else ""
-            value = self.scope.look(tag.words[1].strip("\"'"))
+            with self.draft.leniently():
+                value = self.scope.look(tag.words[1].strip("\"'"))
             if value is not None:
                 self.draft.code(f"{{{{ {value}|default({quote(fallback)}, true){escape} }}}}")
                 return
@@ -237,7 +238,8 @@ class _Writer:
 
     def _lenient(self, word: str) -> str | None:
         """Write a value for a condition: a name that is missing there counts as nothing."""
-        value = self._value(word)
+        with self.draft.leniently():
+            value = self._value(word)
         if value is None or value[0] == '"' or is_number(value) or value in ("true", "false"):
             return value
         return value if value.startswith("loop.") else f"{value}|default(none)"
@@ -303,7 +305,8 @@ class _Writer:
     def _each(self, block: Block) -> bool:
         words = block.tag.words
         names = [word.strip("|") for word in words[3:] if word.strip("|")] if words[2:3] == ["as"] else []
-        value = self.scope.look(words[1])
+        with self.draft.leniently():
+            value = self.scope.look(words[1])
         if value is None or (len(words) > 2 and not names):
             return False
         body = block.branches[0][1]
@@ -315,7 +318,8 @@ class _Writer:
         return True
 
     def _with(self, block: Block) -> bool:
-        value = self.scope.look(block.tag.words[1])
+        with self.draft.leniently():
+            value = self.scope.look(block.tag.words[1])
         if value is None or len(block.tag.words) > 2:
             return False
         self.draft.code(f"{{% if {value}|default(none) %}}")
@@ -327,7 +331,8 @@ class _Writer:
     def _section(self, block: Block) -> bool:
         """Write a Mustache section: a list is run through, a group entered, anything else asked for its truth."""
         word = block.tag.words[0]
-        value = self.scope.look(word)
+        with self.draft.leniently():
+            value = self.scope.look(word)
         if value is None:
             return False
         shape = self.scope.shape(word, uses_item=_mentions(block.branches[0][1], "."))

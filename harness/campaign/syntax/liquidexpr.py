@@ -23,6 +23,9 @@ _LOOPS = {
 }  # fmt: skip
 
 
+LONGEST = 2000  # characters of an expression; no campaign comes near
+
+
 class BadExpression(Exception):
     """An expression that can't be said in Jinja2; its text is the reason."""
 
@@ -80,7 +83,8 @@ class Reader:
             self._expect(")")
             self._finish()
             return f"range({first}, {last} + 1)" if not is_number(last) else f"range({first}, {int(float(last)) + 1})"
-        made = self._filtered(lenient=False)
+        with self.draft.leniently():
+            made = self._filtered(lenient=False)
         self._finish()
         return f"{made}|default([])"
 
@@ -166,8 +170,7 @@ class Reader:
     # Values
 
     def _filtered(self, lenient: bool) -> str:
-        later = any(text == "|" for _, text in self._tokens[self._at :])
-        made = self._value(lenient=lenient and not later)
+        made = self._value(lenient)
         while self._take("|"):
             name = self._next("word")
             arguments: list[str] = []
@@ -212,9 +215,9 @@ class Reader:
         if head in self.own:
             made = member(self.own[head], parts[1:])
         else:
-            self.draft.field(".".join(parts))
+            self.draft.field(".".join(parts), needed=not lenient and self._peek(1)[1] != "default")
             made = path(parts)
-        return f"{made}|default(none)" if lenient else made
+        return f"{made}|default(none)" if lenient and self._peek()[1] != "|" else made
 
     def _path(self) -> list[str]:
         kind, text = self._peek()
@@ -244,6 +247,8 @@ class Reader:
     def _start(self, text: str) -> None:
         self._tokens, self._at = [], 0
         at = 0
+        if len(text) > LONGEST:
+            raise BadExpression(f"it has more than {LONGEST} characters")
         text = text.rstrip()
         while at < len(text):
             found = _TOKEN.match(text, at)

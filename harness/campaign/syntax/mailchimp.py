@@ -75,7 +75,7 @@ def _condition(draft: Draft, text: str, negative: bool) -> str:
     if name.upper() == _ARCHIVE:
         draft.note(f"{_ARCHIVE} is true on Mailchimp's web page of a campaign only; a message leaves the field out")
     else:
-        draft.field(name)
+        draft.field(name, needed=False)
     if not compared:
         value = f"{top(name)}|default(none)"
         return f"not {value}" if negative else value
