@@ -1,4 +1,4 @@
-"""Anatomy: what a message consists of: headers, parts, links with the text people see, images. Reads bytes, asks nobody."""
+"""Anatomy: what a message consists of: headers, parts, links with the text people see. Reads bytes, asks nobody."""
 
 from __future__ import annotations
 

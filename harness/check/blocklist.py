@@ -1,7 +1,7 @@
 """Blocklists: what an answer of a DNS list means (RFC 5782), and what only looks like a listing.
 
-An answer in 127.255.255.0/24 says that the list refused to answer this resolver (a public resolver, too many queries), not that
-the name is listed. Anything outside 127.0.0.0/8 is a parked or hijacked list.
+An answer in 127.255.255.0/24 says that the list refused to answer this resolver (a public one, too many queries),
+not that the name is listed. Anything outside 127.0.0.0/8 is a parked or hijacked list.
 """
 
 from __future__ import annotations

@@ -247,7 +247,8 @@ def _unsubscribe(anatomy: Anatomy, about: str, transactional: bool) -> list[Noti
                 about,
                 "no List-Unsubscribe header",
                 "",
-                "Add one with https: and List-Unsubscribe-Post (RFC 8058); Apple asks for an immediate unsubscribe link.",
+                "Add one with https: and List-Unsubscribe-Post (RFC 8058); Apple asks for an immediate "
+                "unsubscribe link.",
             )
         ]
     uris = re.findall(r"<([^<>]*)>", value)

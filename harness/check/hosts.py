@@ -12,7 +12,7 @@ from harness.check.anatomy import Link
 from harness.check.lookup import Found, Resolver, Suffixes, could_not
 from harness.check.notice import Grade, Notice
 
-# Domains where strangers share a name: one abuser spoils it for all (lists of public shorteners, trimmed to well-known ones).
+# Well-known domains where strangers share a name: one abuser spoils it for all.
 SHORTENERS = frozenset(
     [
         "bit.ly",
@@ -51,9 +51,9 @@ _HOST_IN_TEXT = re.compile(r"(?:https?://)?((?:[a-z0-9-]{1,63}\.){1,5}[a-z]{2,24
 # Letters that look Latin and are not, with what they look like (Unicode TR 39, the ones that occur in spoofs).
 _LOOKS = str.maketrans(
     {
-        "а": "a", "е": "e", "о": "o", "р": "p", "с": "c", "у": "y", "х": "x", "і": "i", "ј": "j", "ѕ": "s", "ԁ": "d", "һ": "h",
-        "ԛ": "q", "ԝ": "w", "в": "b", "к": "k", "м": "m", "н": "h", "т": "t", "г": "r", "ℓ": "l", "ο": "o", "α": "a", "ν": "v",
-        "ι": "i", "ρ": "p", "τ": "t", "κ": "k", "ı": "i", "ɡ": "g",
+        "а": "a", "е": "e", "о": "o", "р": "p", "с": "c", "у": "y", "х": "x", "і": "i", "ј": "j", "ѕ": "s",
+        "ԁ": "d", "һ": "h", "ԛ": "q", "ԝ": "w", "в": "b", "к": "k", "м": "m", "н": "h", "т": "t", "г": "r",
+        "ℓ": "l", "ο": "o", "α": "a", "ν": "v", "ι": "i", "ρ": "p", "τ": "t", "κ": "k", "ı": "i", "ɡ": "g",
     }
 )  # fmt: skip
 

@@ -59,7 +59,8 @@ def route_notices(relay: Relay, greeting: Greeting | None, size: int) -> list[No
             )
         )
     if relay.answers is Answers.BOUNCES and "dsn" not in offered:
-        out.append(Notice("relay-dsn", Grade.WARN if relay.bounces else Grade.FAIL, about, "does not offer DSN (RFC 3461)", ", ".join(sorted(offered)),
+        out.append(Notice("relay-dsn", Grade.WARN if relay.bounces else Grade.FAIL, about, "does not offer DSN "
+            "(RFC 3461)", ", ".join(sorted(offered)),
                           "Success can't be asked for; silence until the settle time is all there is." ))  # fmt: skip
     return out
 
@@ -77,8 +78,10 @@ def _answers(relay: Relay, about: str) -> Notice:
             "Set tls: starttls or implicit.",
         )
     if relay.answers is Answers.SESSION:
-        return Notice("relay-answers", Grade.NOTE, about, "answers with Apple's own words in session", "answers: session",
-                      "True only where the relay hands the mail on while we wait; an ESP queues it: then set answers: bounces.")  # fmt: skip
+        return Notice("relay-answers", Grade.NOTE, about, "answers with Apple's own words in "
+                                                          "session", "answers: session",
+                      "True only where the relay hands the mail on while we wait; an ESP queues it: then set "
+                      "answers: bounces.")  # fmt: skip
     if not relay.bounces:
         return Notice(
             "relay-bounces",

@@ -59,7 +59,8 @@ def seed_notices(
     if any(seed.domain == RELAY_DOMAIN for seed in segment.seeds) and not relay.loopback:
         out.append(Notice("seed-relay", Grade.NOTE, RELAY_DOMAIN, "private relay takes mail of registered senders only",
                           f"From {from_domain}, MAIL FROM {mail_from}",
-                          "Register both domains at developer.apple.com (Sign in with Apple, email sources), or the refusals are `unauthorized sender`."))  # fmt: skip
+                          "Register both domains at developer.apple.com (Sign in with Apple, email sources), or "
+                          "the refusals are `unauthorized sender`."))  # fmt: skip
     domains = sorted({seed.domain for seed in segment.seeds})
     if len(segment.seeds) < 4:
         out.append(

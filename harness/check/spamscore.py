@@ -28,7 +28,10 @@ def score_notices(scores: Sequence[tuple[str, Score]]) -> list[Notice]:
             listed = "; ".join(f"{points:+.1f} {name}" + (f" ({text})" if text else "") for name, points, text in added)
             grade = Grade.FAIL if score.total >= score.threshold else Grade.WARN if score.total >= 2.0 else Grade.NOTE
             grade = Grade.OK if score.total < 1.0 and not listed else grade
-            out.append(Notice("spam-score", grade, rung, f"SpamAssassin {score.total:.1f} of {score.threshold:.1f}", listed or "no rule more than the rung before",
-                              "Aim below 2; a rule that a rung adds names what to change." if grade in (Grade.FAIL, Grade.WARN) else ""))  # fmt: skip
+            out.append(Notice("spam-score", grade, rung, f"SpamAssassin {score.total:.1f} of "
+                                                         f"{score.threshold:.1f}", listed or "no rule more than "
+                                                             "the rung before",
+                              "Aim below 2; a rule that a rung adds names what to "
+                              "change." if grade in (Grade.FAIL, Grade.WARN) else ""))  # fmt: skip
         before = score
     return out

@@ -59,7 +59,7 @@ class _Walk:
 
 @dataclass(frozen=True, slots=True)
 class Spf:
-    """What a domain's SPF comes to. `results` maps each sending IP to pass, fail, softfail, neutral, permerror, temperror."""
+    """What a domain's SPF comes to. `results` maps each sending IP to pass, fail, softfail, neutral or an error."""
 
     domain: str
     record: str | None
@@ -201,7 +201,8 @@ def spf_notices(spf: Spf) -> list[Notice]:
         ]
     if spf.record is None:
         return [Notice("spf-missing", Grade.FAIL, about, "no SPF record", f"TXT {spf.domain}: none begins with v=spf1",
-                       "Publish one that names the relay's servers; Apple asks bulk senders for SPF and DKIM.")]  # fmt: skip
+                       "Publish one that names the relay's servers; Apple asks bulk senders for SPF and "
+                       "DKIM.")]  # fmt: skip
     out = []
     if spf.error:
         out.append(

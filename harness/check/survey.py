@@ -15,20 +15,12 @@ from harness.check.blocklist import Blocklist, listing_notices, works
 from harness.check.display import display_notices
 from harness.check.form import form_notices
 from harness.check.hosts import link_notices, literal, site_notices, sites_of
-from harness.check.identity import (
-    courtesy_notices,
-    dkim_notices,
-    dmarc_notices,
-    find_dmarc,
-    helo_notices,
-    ip_notices,
-    mail_from_notices,
-    tags_of,
-)  # fmt: skip
+from harness.check.identity import dkim_notices, dmarc_notices, find_dmarc, tags_of
 from harness.check.lookup import Resolver, Suffixes
 from harness.check.notice import Grade, Notice, worst_first
 from harness.check.route import Greeting, route_notices
 from harness.check.seedling import SeedPast, arrival_notices, seed_notices
+from harness.check.sendinghost import courtesy_notices, helo_notices, ip_notices, mail_from_notices
 from harness.check.spamscore import Score, score_notices
 from harness.check.spf import evaluate, spf_notices
 from harness.model.relay import Relay
@@ -39,7 +31,7 @@ MOST_CHAINS = 40  # redirect chains that are followed
 
 @dataclass(frozen=True)
 class Subject:
-    """What is checked. `messages` are production as each seed gets it; `rungs` the ladder for the first seed (change, bytes)."""
+    """What is checked: production as each seed gets it, and the ladder for the first seed (change, bytes)."""
 
     sender: str  # From's address
     envelope_sender: str
@@ -96,8 +88,10 @@ def _authentication(subject: Subject, tools: Tools) -> list[Notice]:
     for domain, selector in subject.signing:
         out += dkim_notices(domain, selector, resolver)
     if not subject.signing:
-        out.append(Notice("dkim", Grade.UNKNOWN, f"From {subject.from_domain}", "DKIM could not be checked: no selector is known", "",
-                          "Name it in check.yaml (dkim: [{domain, selector}]), or read a delivered copy back."))  # fmt: skip
+        out.append(Notice("dkim", Grade.UNKNOWN, f"From {subject.from_domain}", "DKIM could not be checked: no "
+            "selector is known", "",
+                          "Name it in check.yaml (dkim: [{domain, selector}]), or read a delivered copy "
+                          "back."))  # fmt: skip
     dmarc, problems = find_dmarc(subject.from_domain, resolver, tools.suffixes)
     out += problems
     if dmarc:
@@ -241,7 +235,7 @@ def _merge_seeds(notices: list[Notice], seeds: Sequence[str]) -> list[Notice]:
 
 
 def _on_loopback(notice: Notice) -> Notice:
-    """Reserved names have no DNS, and a rehearsal on the sandbox needs none: what would stop a send there is a warning here."""
+    """A rehearsal on the sandbox needs no DNS: what would stop a real send is a warning there."""
     rehearsed = ("spf", "dkim", "dmarc", "mail-from", "ptr", "helo", "host-missing", "mta-sts", "tls-rpt", "bimi")
     if notice.grade is Grade.FAIL and notice.id.startswith(rehearsed):
         return replace(notice, grade=Grade.WARN, finding=f"{notice.finding} (the sandbox does not mind)")

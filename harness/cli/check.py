@@ -45,7 +45,7 @@ def check(
     workspace: WorkspaceOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Check authentication, domains, message, seeds and relay of a campaign. Sends nothing; exit 4 if something must be put right.
+    """Check a campaign's sender, domains, message, seeds and relay. Sends nothing; exit 4 if something must be mended.
 
     Example: harness check spring-sale --relay esp --follow --live
     """
@@ -97,9 +97,15 @@ def prepare_check(
         received, past_of(seeds, facts, now), whole.transactional,
     )  # fmt: skip
     tools = Tools(
-        _Asks(_resolver(settings, offline=offline), reserved=bool(settings.resolver.nameservers)), PublicSuffixes(), now, [Blocklist(b.zone, b.of, b.codes) for b in settings.blocklists],
-        _follower(settings) if follow else None, _scorer(settings), greet(place, through) if live else None, settings.bimi_selector,
-    )  # fmt: skip
+        resolver=_Asks(_resolver(settings, offline=offline), reserved=bool(settings.resolver.nameservers)),
+        suffixes=PublicSuffixes(),
+        now=now,
+        blocklists=[Blocklist(b.zone, b.of, b.codes) for b in settings.blocklists],
+        follow=_follower(settings) if follow else None,
+        score=_scorer(settings),
+        greeting=greet(place, through) if live else None,
+        bimi_selector=settings.bimi_selector,
+    )
     return subject, tools
 
 
@@ -281,5 +287,15 @@ def _object(campaign: str, notices: Sequence[Notice], code: int) -> dict[str, ob
         "campaign": campaign,
         "exit_code": code,
         "counts": {grade.value: sum(n.grade is grade for n in notices) for grade in Grade},
-        "findings": [{"id": n.id, "level": n.grade.value, "about": n.about, "finding": n.finding, "evidence": n.evidence, "do": n.do} for n in notices],
-    }  # fmt: skip
+        "findings": [
+            {
+                "id": n.id,
+                "level": n.grade.value,
+                "about": n.about,
+                "finding": n.finding,
+                "evidence": n.evidence,
+                "do": n.do,
+            }
+            for n in notices
+        ],
+    }

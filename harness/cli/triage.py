@@ -165,7 +165,8 @@ def _write(result: Result, suspects: Path | None, html: Path | None) -> None:
 
         suspects.write_text(write_suspects(result), encoding="utf-8")
         note(
-            f"{suspects}: {len(result.causes)} causes, {len(result.profiles)} profiles; `harness run CAMPAIGN --suspects {suspects}`"
+            f"{suspects}: {len(result.causes)} causes, {len(result.profiles)} profiles; `harness run CAMPAIGN "
+            f"--suspects {suspects}`"
         )
     if html:
         from datetime import UTC, datetime

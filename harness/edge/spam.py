@@ -1,4 +1,4 @@
-"""spamd: one message's SpamAssassin score by rule, over the SPAMC protocol (a REPORT request; nothing is learned or kept)."""
+"""spamd: one message's SpamAssassin score by rule, by a REPORT request (SPAMC protocol); nothing is learned or kept."""
 
 from __future__ import annotations
 

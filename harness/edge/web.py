@@ -1,8 +1,8 @@
 """The web: where a redirect chain leads, over HTTP, with limits and without touching private networks.
 
-Only asked for by `check --follow`. Nothing of a page is read beyond its headers. A URL of a mail is a stranger's: before each
-connection its host is resolved here, and an address that is not public is refused, so that no link can make the harness
-speak to a machine inside (SSRF); the connection goes to the very address that was looked at.
+Only asked for by `check --follow`. Nothing of a page is read beyond its headers. A URL of a mail is a stranger's:
+before each connection its host is resolved here, and an address that is not public is refused, so that no link can
+make the harness speak to a machine inside (SSRF); the connection goes to the very address that was looked at.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Hop:
 
 @dataclass(frozen=True, slots=True)
 class Follower:
-    """Follows redirects, at most `hops` of them; `private` allows addresses that are not public (for tests on loopback)."""
+    """Follows redirects, at most `hops` of them; `private` allows addresses that are not public (for tests)."""
 
     hops: int = 5
     timeout: float = 5.0

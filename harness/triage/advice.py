@@ -41,7 +41,8 @@ def _sender(result: Result) -> str | None:
     refused = _count(result.total, SENDER_CAUSES)
     if not refused or refused < result.total.failed:
         return None
-    return f"{refused:,} of {result.total.bounced:,} bounces are about sender, authentication or IP, {result.total.failed:,} about content"
+    about = f"{refused:,} of {result.total.bounced:,} bounces are about sender, authentication or IP"
+    return f"{about}, {result.total.failed:,} about content"
 
 
 def _everything(result: Result) -> str | None:
@@ -96,37 +97,51 @@ def _unexplained(result: Result) -> str | None:
     total = result.total
     if result.causes or not total.failed or total.failed / total.sent <= 0.02:
         return None
-    return f"{total.failed:,} of {total.sent:,} ({total.failed / total.sent:.2%}) were refused, and no field of the export says which"
+    share = f"{total.failed:,} of {total.sent:,} ({total.failed / total.sent:.2%})"
+    return f"{share} were refused, and no field of the export says which"
 
 
 PATTERNS = (
     _Pattern("nothing bounced", _quiet, "Nothing to look for in this export."),
     _Pattern("sender, not content", _sender,
-             "`harness check CAMPAIGN` for authentication, reverse DNS and lists; ask the ESP about the pool. A retest of content would measure nothing."),
+             "`harness check CAMPAIGN` for authentication, reverse DNS and lists; ask the ESP about the pool. A "
+             "retest of content would measure nothing."),
     _Pattern("all Apple mail", _everything,
-             "Reputation or authentication first: `harness check CAMPAIGN`, and a control by `harness run`; if the control is refused, content is not to blame."),
+             "Reputation or authentication first: `harness check CAMPAIGN`, and a control by `harness run`; if "
+             "the control is refused, content is not to blame."),
     _Pattern("relay addresses only", _relay,
-             "A forwarded refusal: register the From and the return-path domain for Apple's private relay, then look at what stands behind it. "
+             "A forwarded refusal: register the From and the return-path domain for Apple's private relay, then "
+             "look at what stands behind it. "
              "Retest with a relay seed and an icloud.com seed in one segment."),
-    _Pattern("a pair of values", _pair, "Neither value alone does it. Retest both together and each alone: `harness run --suspects FILE`."),
+    _Pattern("a pair of values", _pair, "Neither value alone does it. Retest both together and each alone: "
+                                        "`harness run --suspects FILE`."),
     _Pattern("one link host", _by("link_host", "link_domain", "link"),
-             "That domain's reputation: check it on the blocklists, retest with the link plain and with it back; ask the domain's owner before the next send."),
+             "That domain's reputation: check it on the blocklists, retest with the link plain and with it "
+             "back; ask the domain's owner before the next send."),
     _Pattern("one tracking domain", _by("redirect_host"),
-             "The tracking domain, often shared with others: retest with direct links, then ask the ESP for a domain of your own."),
-    _Pattern("one image or attachment", _by("image", "image_host", "attachment"), "Retest without it, and with it hosted or made anew."),
+             "The tracking domain, often shared with others: retest with direct links, then ask the ESP for a "
+             "domain of your own."),
+    _Pattern("one image or attachment", _by("image", "image_host", "attachment"), "Retest without it, and with "
+        "it hosted or made anew."),
     _Pattern("a new template or version", _by("template", "version", "subject", "preheader", "offer"),
              "Test variants: `harness run --suspects FILE` brings the new parts back one at a time."),
     _Pattern("a merged value", _by("merge"),
-             "Retest that field: the harness swaps values between seeds and shows whether refusal follows the value or the recipient."),
+             "Retest that field: the harness swaps values between seeds and shows whether refusal follows the "
+             "value or the recipient."),
     _Pattern("one sending IP or pool", _by("sending_ip", "ip_pool", "sending_host"),
              "Reputation of that IP, not content: ask the ESP, compare two relays with `harness compare`."),
-    _Pattern("one envelope or From domain", _by("envelope_sender", "from", "reply_to"), "`harness check` with that sender: SPF, DKIM, DMARC alignment; then swap it in a retest."),
-    _Pattern("one hour", _by("hour"), "Something of that time: a block that was lifted, a rate limit, a change of template. Compare with what changed then."),
-    _Pattern("one Apple domain", _by("recipient_domain"), "Look at that domain's replies below; put seeds of it and of another into one segment."),
+    _Pattern("one envelope or From domain", _by("envelope_sender", "from", "reply_to"), "`harness check` with "
+        "that sender: SPF, DKIM, DMARC alignment; then swap it in a retest."),
+    _Pattern("one hour", _by("hour"), "Something of that time: a block that was lifted, a rate limit, a change "
+                                      "of template. Compare with what changed then."),
+    _Pattern("one Apple domain", _by("recipient_domain"), "Look at that domain's replies below; put seeds of it "
+                                                          "and of another into one segment."),
     _Pattern("small and scattered", _scattered,
-             "Content that few recipients get, or the recipients themselves: bring what was merged (--merge FILE), then `harness run --suspects FILE` "
+             "Content that few recipients get, or the recipients themselves: bring what was merged (--merge "
+             "FILE), then `harness run --suspects FILE` "
              "sends failed recipients' rows to your own seeds."),
-    _Pattern("no field explains it", _unexplained, "The export lacks the field that matters: bring what was merged (--merge FILE), or retest the whole campaign."),
+    _Pattern("no field explains it", _unexplained, "The export lacks the field that matters: bring what was "
+                                                   "merged (--merge FILE), or retest the whole campaign."),
 )  # fmt: skip
 
 
@@ -152,4 +167,5 @@ def advise(result: Result) -> tuple[Advice, ...]:
 def sentence(cause: Cause) -> str:
     """Say a cause in one sentence."""
     c = cause.contrast
-    return f"{cause.words}: {c.failed:,} of {c.sent:,} refused ({c.rate:.2%}), without it {c.others_failed:,} of {c.others_sent:,} ({c.others_rate:.2%})"
+    others = f"{c.others_failed:,} of {c.others_sent:,} ({c.others_rate:.2%})"
+    return f"{cause.words}: {c.failed:,} of {c.sent:,} refused ({c.rate:.2%}), without it {others}"

@@ -1,8 +1,8 @@
 """Causes: values that failures have in common, told from those that only keep them company.
 
-Works on the tables of `sweep`. The likeliest value is taken first; the rows that carry it are put aside, and what still stands out
-among the rest is the next. A value that no longer does was a shadow of one before it (the URL of a bad host). Within a
-value's rows a second one is looked for, and when singles leave much unexplained, all pairs of fields are.
+Works on the tables of `sweep`. The likeliest value is taken first; the rows that carry it are put aside, and what still
+stands out among the rest is the next. A value that no longer does was a shadow of one before it (the URL of a bad
+host). Within a value's rows a second one is looked for, and when singles leave much unexplained, all pairs of fields.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ PAIR_SHARE = 0.1  # of the failures left unexplained, from which pairs are looke
 
 
 def find_causes(scanned: Scanned, table: Table, rate: float) -> list[Cause]:
-    """Tell causes from their shadows, one after the other, likeliest first; then pairs where singles leave much unexplained."""
+    """Tell causes from their shadows, likeliest first; then look for pairs where singles leave much unexplained."""
     fields, rest = scanned.fields, Rest(scanned, [])
     pair_rate, rate = rate * PAIRS_OF_RATE, rate * (1 - PAIRS_OF_RATE)
     standing = stand_out(table, fields, rate)

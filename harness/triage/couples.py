@@ -86,7 +86,8 @@ def _pair_counts(
     listed = ", ".join(f"f{i}" for i in usable)
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE paired AS SELECT CASE {which} END AS pair, {listed}, sum(n) AS n, "
-        f"coalesce(sum(n) FILTER (failed), 0) AS k FROM kept WHERE {rest.sql} AND {half} GROUP BY GROUPING SETS ({sets})"
+        f"coalesce(sum(n) FILTER (failed), 0) AS k FROM kept WHERE {rest.sql} AND {half} GROUP BY GROUPING SETS "
+        f"({sets})"
     )
     totals = con.execute("SELECT coalesce(sum(n), 0), coalesce(sum(k), 0) FROM paired WHERE pair = 0").fetchone()
     looked = int(con.execute(f"SELECT count(*) FROM paired WHERE n >= {PAIR_ROWS}").fetchone()[0])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict
 from typing import Any
 
@@ -80,7 +79,8 @@ def reason_rows(result: Result, most: int = 8) -> list[list[str]]:
 def cause_row(cause: Cause) -> list[str]:
     """One cause as cells."""
     c, about = cause.contrast, "about " if cause.about else ""
-    return [cause.words, f"{c.failed:,} of {about}{c.sent:,}", percent(c.rate), percent(c.others_rate), lift_words(c), small(cause.q),
+    return [cause.words, f"{c.failed:,} of "
+                         f"{about}{c.sent:,}", percent(c.rate), percent(c.others_rate), lift_words(c), small(cause.q),
             percent(c.explained), f"{cause.left:,} ({percent(cause.left_rate)})"]  # fmt: skip
 
 
@@ -140,8 +140,10 @@ def headline(result: Result) -> str:
 def method(result: Result) -> str:
     """Say what the p values are worth."""
     return (
-        f"{result.looked_at:,} values were looked at, {result.tested:,} of them are frequent enough to be tested. Exact one-sided tests, "
-        f"corrected so that at most {result.rate:.0%} of what is named here is named by chance (Benjamini and Hochberg)."
+        f"{result.looked_at:,} values were looked at, {result.tested:,} of them are frequent enough to be "
+        "tested. Exact one-sided tests, "
+        f"corrected so that at most {result.rate:.0%} of what is named here is named by chance (Benjamini and "
+        "Hochberg)."
     )
 
 
@@ -158,7 +160,13 @@ def as_json(result: Result) -> dict[str, Any]:
         "causes": [_cause(cause) for cause in result.causes],
         "standouts": [_standout(one) for one in result.standouts],
         "fields": [
-            {"field": f.name, "title": f.title, "values": f.values, "says": f.says, "best": _standout(f.best) if f.best else None}
+            {
+                "field": f.name,
+                "title": f.title,
+                "values": f.values,
+                "says": f.says,
+                "best": _standout(f.best) if f.best else None,
+            }
             for f in result.fields
         ],
         "looked_at": result.looked_at,
@@ -168,26 +176,45 @@ def as_json(result: Result) -> dict[str, Any]:
         "replies": [{"class": cause, "text": text, "messages": count} for cause, text, count in result.replies],
         "missing": list(result.missing),
         "notes": list(result.notes),
-    }  # fmt: skip
+    }
 
 
 def _denominator(row: Denominator) -> dict[str, Any]:
     low, high = interval(row.failed, row.sent)
     rate = row.failed / row.sent if row.sent else 0.0
     return {
-        "domain": row.domain, "sent": row.sent, "delivered": row.delivered, "bounced": row.bounced, "deferred": row.deferred,
-        "suppressed": row.suppressed, "failed": row.failed, "rate": rate, "low": low, "high": high, "band": band(rate),
-        "reasons": [{"class": cause, "tag": tag or None, "how": how, "messages": n} for (cause, tag, how), n in row.reasons.items()],
-    }  # fmt: skip
+        "domain": row.domain,
+        "sent": row.sent,
+        "delivered": row.delivered,
+        "bounced": row.bounced,
+        "deferred": row.deferred,
+        "suppressed": row.suppressed,
+        "failed": row.failed,
+        "rate": rate,
+        "low": low,
+        "high": high,
+        "band": band(rate),
+        "reasons": [
+            {"class": cause, "tag": tag or None, "how": how, "messages": n}
+            for (cause, tag, how), n in row.reasons.items()
+        ],
+    }
 
 
 def _contrast(c: Contrast) -> dict[str, Any]:
     ratio, low, high = c.lift()
     return {
-        "sent": c.sent, "failed": c.failed, "rate": c.rate, "others_sent": c.others_sent, "others_failed": c.others_failed,
-        "others_rate": c.others_rate, "lift": ratio, "lift_low": low, "lift_high": high if high is not None and math.isfinite(high) else None,
+        "sent": c.sent,
+        "failed": c.failed,
+        "rate": c.rate,
+        "others_sent": c.others_sent,
+        "others_failed": c.others_failed,
+        "others_rate": c.others_rate,
+        "lift": ratio,
+        "lift_low": low,
+        "lift_high": high,
         "explained": c.explained,
-    }  # fmt: skip
+    }
 
 
 def _condition(c: Condition) -> dict[str, str]:
@@ -200,7 +227,13 @@ def _standout(s: Standout) -> dict[str, Any]:
 
 def _cause(c: Cause) -> dict[str, Any]:
     return {
-        "conditions": [_condition(one) for one in c.conditions], **_contrast(c.contrast), "p_value": c.p, "corrected_p": c.q,
-        "left": c.left, "left_rate": c.left_rate, "same": [_condition(one) for one in c.same],
-        "shadows": [_condition(one) for one in c.shadows], "estimated": c.about,
-    }  # fmt: skip
+        "conditions": [_condition(one) for one in c.conditions],
+        **_contrast(c.contrast),
+        "p_value": c.p,
+        "corrected_p": c.q,
+        "left": c.left,
+        "left_rate": c.left_rate,
+        "same": [_condition(one) for one in c.same],
+        "shadows": [_condition(one) for one in c.shadows],
+        "estimated": c.about,
+    }

@@ -140,8 +140,8 @@ def _delimiter(text: str) -> str:
     """Choose the separator that cuts the first lines into the same number of cells, and into the most."""
 
     def score(delimiter: str) -> tuple[int, int]:
-        rows = [row for row, _ in zip(_quietly(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)), range(50),
-                                      strict=False) if row]  # fmt: skip
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+        rows = [row for row, _ in zip(_quietly(reader), range(50), strict=False) if row]
         width = len(rows[0]) if rows else 0
         same = sum(len(row) == width for row in rows)
         return (same * (width > 1), width)

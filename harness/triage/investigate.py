@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,7 @@ class Question:
     mapped: Mapping[str, str] | None = None
     said: Mapping[str, str] | None = None
     apple: tuple[str, ...] = ()
-    target: Target = Target()
+    target: Target = field(default_factory=Target)
     rate: float = 0.05
     memory: str = "600MB"
     spill: Path | None = None
@@ -106,7 +106,8 @@ def _demand(table: Table, layout: Layout, said: Mapping[str, str]) -> None:
         )
     if not {"reply", "code", "status", "bounce_category", "event"} & set(layout.roles):
         raise ConfigError(
-            f"{table.path}: no column says what became of a message; name it: --map THEIRS=event or =reply (there are {have})"
+            f"{table.path}: no column says what became of a message; name it: --map THEIRS=event or =reply "
+            f"(there are {have})"
         )
     if "event" in layout.roles:
         column = layout.roles["event"][0]
@@ -115,7 +116,8 @@ def _demand(table: Table, layout: Layout, said: Mapping[str, str]) -> None:
         if seen and not seen & known and not any(NOISE.search(word) for word in seen):
             some = ", ".join(sorted(seen)[:5])
             raise ConfigError(
-                f"{table.path}: column {column!r} says {some}; name what they mean: --word {min(seen)}=bounced ({', '.join(LETTERS)})"
+                f"{table.path}: column {column!r} says {some}; name what they mean: --word {min(seen)}=bounced "
+                f"({', '.join(LETTERS)})"
             )
 
 
@@ -126,7 +128,8 @@ def _merge_key(question: Question, laid: Sequence[tuple[Table, Layout]], merge: 
         if role in merge[1].roles and all(role in layout.roles for _, layout in laid):
             return role
     raise ConfigError(
-        f"{merge[0].path}: nothing to join it by; both files need a column of {' or '.join(choices)}: --map THEIRS=recipient or =message_id"
+        f"{merge[0].path}: nothing to join it by; both files need a column of {' or '.join(choices)}: --map "
+        "THEIRS=recipient or =message_id"
     )
 
 
@@ -192,7 +195,8 @@ def profiles(scanned: Scanned, causes: Sequence[Cause], veil: Veil) -> tuple[Pro
     out: list[Profile] = []
     for condition in wheres:
         rows = con.execute(
-            f"SELECT DISTINCT ON ({listed}) key, {listed} FROM kept WHERE failed AND {condition} ORDER BY {listed}, key LIMIT {PROFILES}"
+            f"SELECT DISTINCT ON ({listed}) key, {listed} FROM kept WHERE failed AND {condition} ORDER BY "
+            f"{listed}, key LIMIT {PROFILES}"
         ).fetchall()
         for row in rows[: max(2, PROFILES // len(wheres))]:
             address = next((part for part in row[0].split(" ") if "@" in part), row[0])
@@ -204,15 +208,15 @@ def profiles(scanned: Scanned, causes: Sequence[Cause], veil: Veil) -> tuple[Pro
 
 def _replies(scanned: Scanned, veil: Veil) -> tuple[tuple[str, str, int], ...]:
     rows = scanned.session.execute(
-        "SELECT cause, text, sum(n) AS many FROM kept WHERE outcome = 'b' GROUP BY cause, text ORDER BY many DESC, text LIMIT 12"
+        "SELECT cause, text, sum(n) AS many FROM kept WHERE outcome = 'b' GROUP BY cause, text ORDER BY many "
+        "DESC, text LIMIT 12"
     ).fetchall()
     return tuple((cause, veil.text(text)[:300], int(n)) for cause, text, n in rows)
 
 
 def _missing(plan: Plan) -> list[str]:
     have = {field.name for field in plan.fields}
-    lost = [TITLES[name] for name in WANTED if name not in have]
-    return lost
+    return [TITLES[name] for name in WANTED if name not in have]
 
 
 def _notes(plan: Plan, scanned: Scanned) -> list[str]:
@@ -223,7 +227,8 @@ def _notes(plan: Plan, scanned: Scanned) -> list[str]:
             notes.append(f"{table.path.name}: read as an export of {layout.product}")
     if scanned.one_in > 1:
         notes.append(
-            f"causes were told apart on all refused rows and one in {scanned.one_in} of the delivered; rates and lifts are over all rows"
+            f"causes were told apart on all refused rows and one in {scanned.one_in} of the delivered; rates and "
+            "lifts are over all rows"
         )
     if not plan.keyed:
         notes.append("no recipient or message id: rows said twice are counted twice")
@@ -258,14 +263,14 @@ def hide(result: Result, veil: Veil) -> Result:
             shadows=tuple(map(condition, c.shadows)),
         )
 
-    def field(f: FieldReport) -> FieldReport:
+    def report(f: FieldReport) -> FieldReport:
         return replace(f, best=standout(f.best) if f.best else None)
 
     return replace(
         result,
         causes=tuple(map(cause, result.causes)),
         standouts=tuple(map(standout, result.standouts)),
-        fields=tuple(map(field, result.fields)),
+        fields=tuple(map(report, result.fields)),
         advice=tuple(replace(a, why=veil.text(a.why)) for a in result.advice),
         profiles=tuple(Profile(p.name, {k: veil.text(v) for k, v in p.merge.items()}) for p in result.profiles),
     )

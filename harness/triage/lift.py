@@ -55,7 +55,7 @@ def _log_pmf(k: Floats, n: Floats, good: float, total: float) -> Floats:
 
 
 def within_reach(sizes: Ints, many: Ints, all_failed: int, all_sent: int, rate: float) -> tuple[int, float]:
-    """Return how many values could be significant at all, and the log of the least p that a value must be able to reach.
+    """Return how many values could be significant at all, and the log p that a value must be able to reach.
 
     That is Tarone's m: no more than m values can reach a p of rate/m.
 

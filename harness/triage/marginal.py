@@ -59,7 +59,8 @@ def marginals(scanned: Scanned, rate: float) -> tuple[Table, dict[int, int], int
     which = " ".join(f"WHEN GROUPING(f{i}) = 0 THEN {i}" for i in range(len(scanned.fields)))
     value = ", ".join(f"f{i}" for i in range(len(scanned.fields)))
     con.execute(
-        f"CREATE OR REPLACE TEMP TABLE failures AS SELECT CASE {which} END AS field, coalesce({value}) AS value, sum(n) AS n "
+        f"CREATE OR REPLACE TEMP TABLE failures AS SELECT CASE {which} END AS field, coalesce({value}) AS value, "
+        "sum(n) AS n "
         f"FROM kept WHERE failed GROUP BY GROUPING SETS ({sets})"
     )
     for i in lists(scanned.fields):
@@ -82,6 +83,7 @@ def marginals(scanned: Scanned, rate: float) -> tuple[Table, dict[int, int], int
 def table_of(
     found: Sequence[tuple[Any, ...]], sizes: Sequence[tuple[Any, ...]], all_sent: int, all_failed: int, rate: float
 ) -> Table:
+    """Put counts and the number of tests together."""
     tests, limit = within_reach(ints([s for s, _ in sizes]), ints([m for _, m in sizes]), all_failed, all_sent, rate)
     return Table(
         ints([row[0] for row in found]),
@@ -96,10 +98,12 @@ def table_of(
 
 
 def ints(values: Sequence[Any]) -> Ints:
+    """Make an array of counts."""
     return np.array([int(v) for v in values], dtype=np.int64)
 
 
 def lists(fields: Sequence[Field]) -> list[int]:
+    """Return the positions of fields whose value is a list."""
     return [i for i, field in enumerate(fields) if field.many]
 
 
@@ -120,6 +124,7 @@ def stand_out(table: Table, fields: Sequence[Field], rate: float) -> list[Stando
 
 
 def condition_of(field: Field, value: str) -> Condition:
+    """Say that a field has a value."""
     return Condition(field.name, field.title, value)
 
 

@@ -1,7 +1,7 @@
 """Mending: what is done about lines of an export that can't be read.
 
-Bytes that are no UTF-8 are read as Windows-1252 line by line, in a copy; a half-written last line is left out and said; anything
-else refuses the file with line and column, because a number made from part of a file is worse than none.
+Bytes that are no UTF-8 are read as Windows-1252 line by line, in a copy; a half-written last line is left out and said;
+anything else refuses the file with line and column, because a number made from part of a file is worse than none.
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ def mend(plan: Plan, broken: Broken, scratch: Path, *, final: bool) -> tuple[Pla
         where = f", column {column!r}" if column else ""
         more = f" ({len(errors)} such lines)" if len(errors) > 1 else ""
         raise ConfigError(
-            f"{table.path}:{line}{where}: {_WHY.get(why, why.lower())}{more}; expected one row of the header's columns: mend or remove the line"
+            f"{table.path}:{line}{where}: {_WHY.get(why, why.lower())}{more}; expected one row of the header's "
+            "columns: mend or remove the line"
         )
     if not copies:
         return plan, tuple(notes), False

@@ -36,7 +36,8 @@ class Rest:
             con.execute(f"DELETE FROM rest WHERE field = {i}")
             con.execute(
                 f"INSERT INTO rest SELECT {i}, value, sum(n), coalesce(sum(n) FILTER (failed), 0) FROM "
-                f"(SELECT unnest(string_split(f{i}, ' ')) AS value, n, failed FROM kept WHERE {self.sql} AND {also}) GROUP BY value"
+                f"(SELECT unnest(string_split(f{i}, ' ')) AS value, n, failed FROM kept WHERE {self.sql} AND "
+                f"{also}) GROUP BY value"
             )
         found = con.execute("SELECT field, value, n, k FROM rest WHERE k > 0").fetchall()
         sizes = con.execute("SELECT n, count(*) FROM rest GROUP BY n").fetchall()
@@ -52,7 +53,8 @@ class Rest:
         """Return rows and failures of those that meet a condition, and of the others."""
         row = self.scanned.session.execute(
             f"SELECT coalesce(sum(n) FILTER ({inside}), 0), coalesce(sum(n) FILTER ({inside} AND failed), 0), "
-            f"coalesce(sum(n) FILTER (NOT ({inside})), 0), coalesce(sum(n) FILTER (NOT ({inside}) AND failed), 0) FROM kept "
+            f"coalesce(sum(n) FILTER (NOT ({inside})), 0), coalesce(sum(n) FILTER (NOT ({inside}) AND failed), "
+            "0) FROM kept "
             f"WHERE {self.sql} AND {also}"
         ).fetchone()
         return int(row[0]), int(row[1]), int(row[2]), int(row[3])

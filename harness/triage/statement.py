@@ -1,7 +1,7 @@
 """The statement: one scan of an export that counts every value of every field and keeps what has to be looked at whole.
 
-It is written once, in DuckDB's words; `warehouse` has other engines' dialects made of it. `GROUPING SETS` counts all fields in
-one pass. One more set keeps each row that was not delivered, and a sample of those that were, as one text:
+It is written once, in DuckDB's words; `warehouse` has other engines' dialects made of it. `GROUPING SETS` counts all
+fields in one pass. One more set keeps each row that was not delivered, and a sample of those that were, as one text:
 its key is NULL for all other rows, so it costs little.
 """
 
@@ -68,7 +68,7 @@ def scan(plan: Plan, *, reduce: bool, one_in: int) -> str:
 
 
 def _kept(plan: Plan, reply: str, key: str, sampled_by: str, one_in: int) -> str:
-    """Write the text of a row that is kept, NULL for the others. A CASE works out its branch for the rows that take it only."""
+    """Write the text of a kept row, NULL for others; a CASE works its branch out only for rows that take it."""
     cells = ["kind", f"CASE WHEN kind <> 'v' THEN coalesce({reply}, '') ELSE '' END", f"coalesce({key}, '')"]
     cells += [f"coalesce(CAST(f{i} AS VARCHAR), '')" for i in range(len(plan.fields))]
     text = "concat_ws(chr(31), " + ", ".join(f"replace({cell}, chr(31), ' ')" for cell in cells) + ")"
@@ -79,7 +79,7 @@ def _kept(plan: Plan, reply: str, key: str, sampled_by: str, one_in: int) -> str
 
 
 def _direct(plan: Plan, table: Table, layout: Layout, one_in: int) -> str:
-    """Write the SELECT of one file whose rows need neither joining nor reducing: keys and replies are made for kept rows only."""
+    """Write the SELECT of a file that needs no joining and reducing: keys and replies of kept rows only."""
     ids = ", ".join(f"f{i}" for i in range(len(plan.fields)))
     raw = (
         table.expressions[layout.roles["recipient" if "recipient" in layout.roles else "message_id"][0]]
@@ -145,7 +145,7 @@ def _table(plan: Plan, table: Table, layout: Layout) -> str:
 
 
 def _outcomes(plan: Plan, table: Table, layout: Layout, also: str, *, last: bool = False) -> str:
-    """Write the SELECT of kind and fields; rows that say nothing of a delivery (opens, clicks) and other domains stay out."""
+    """Write the SELECT of kind and fields; other domains and rows of no delivery (opens, clicks) stay out."""
     own = {field.name: field for field in layout.fields}
     picked = ["triage_domain AS f0"]
     for i, field in enumerate(plan.fields[1:], start=1):
@@ -155,7 +155,8 @@ def _outcomes(plan: Plan, table: Table, layout: Layout, also: str, *, last: bool
     kind = "CASE WHEN triage_kind = 'p' THEN 'v' ELSE triage_kind END" if last else "triage_kind"
     return (
         f"SELECT {also}, {kind} AS kind, {', '.join(picked)} FROM (SELECT *, "
-        f"{domain_of(plan, table, layout)} AS triage_domain, {kind_of(plan, table, layout)} AS triage_kind FROM {table.sql}"
+        f"{domain_of(plan, table, layout)} AS triage_domain, {kind_of(plan, table, layout)} AS triage_kind FROM "
+        f"{table.sql}"
         f") AS t WHERE triage_domain IN ({apple}) AND triage_kind IS NOT NULL"
     )
 
@@ -186,7 +187,7 @@ def domain_of(plan: Plan, table: Table, layout: Layout) -> str:
 
 
 def after_at(text: str, seen: Sequence[str]) -> str:
-    """Write the domain of an address; the careful way for all rows only if the sample needs it, it costs twice as much."""
+    """Write the domain of an address; the careful way costs twice as much, so only if the sample needs it."""
     careful = f"lower(trim(split_part({text}, '@', -1), '> '))"
     if any(value != value.strip() or value.count("@") > 1 for value in seen):
         return careful
@@ -237,7 +238,8 @@ def reply_of(table: Table, layout: Layout) -> str:
             else f"concat_ws(' ', {code}, {reply or 'NULL'})"
         )
         text = reply or "''"
-        parts = [f"CASE WHEN {code} IS NOT NULL AND NOT starts_with({text}, {code}) AND NOT contains({text}, {code} || ' ') "
+        parts = [f"CASE WHEN {code} IS NOT NULL AND NOT starts_with({text}, {code}) AND NOT contains({text}, "
+                 f"{code} || ' ') "
                  f"THEN {before} ELSE {reply or 'NULL'} END"]  # fmt: skip
     elif status:
         parts = [f"CASE WHEN {reply or 'NULL'} IS NULL THEN {status} ELSE {reply or 'NULL'} END"]

@@ -149,7 +149,8 @@ def _rejected(con: Any) -> dict[str, list[tuple[int, str, str]]]:
     if not there:
         return {}
     found = con.execute(
-        "SELECT DISTINCT s.file_path, e.line, coalesce(e.column_name, ''), CAST(e.error_type AS VARCHAR) FROM reject_errors e "
+        "SELECT DISTINCT s.file_path, e.line, coalesce(e.column_name, ''), CAST(e.error_type AS VARCHAR) FROM "
+        "reject_errors e "
         "JOIN reject_scans s USING (scan_id, file_id) ORDER BY 1, 2 LIMIT 100000"
     ).fetchall()
     files: dict[str, list[tuple[int, str, str]]] = {}
@@ -211,7 +212,8 @@ def classify(scanned: Scanned, read: Callable[[str], Reading], target: Target) -
     con.execute(f"CREATE OR REPLACE TEMP TABLE judged AS SELECT {listed}", columns)
     con.execute(
         "CREATE OR REPLACE TEMP TABLE kept AS SELECT f.* EXCLUDE (kind, reply), f.kind, "
-        "coalesce(j.outcome, 'v') AS outcome, coalesce(j.cause, '') AS cause, coalesce(j.tag, '') AS tag, coalesce(j.failed, false) AS failed "
+        "coalesce(j.outcome, 'v') AS outcome, coalesce(j.cause, '') AS cause, coalesce(j.tag, '') AS tag, "
+        "coalesce(j.failed, false) AS failed "
         "FROM folded AS f LEFT JOIN judged AS j ON j.kind = f.kind AND j.text = f.text"
     )
     con.execute("DROP TABLE folded")

@@ -1,4 +1,4 @@
-"""The page of a triage: one self-contained file without script or request; the reports' own style sheet is handed in."""
+"""The page of a triage: one self-contained file without script or request; the reports' style sheet is handed in."""
 
 from __future__ import annotations
 

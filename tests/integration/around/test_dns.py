@@ -9,17 +9,10 @@ import pytest
 from harness.check.anatomy import Link
 from harness.check.blocklist import Blocklist, listing_notices, works
 from harness.check.hosts import Site, site_notices
-from harness.check.identity import (
-    courtesy_notices,
-    dkim_notices,
-    dmarc_notices,
-    find_dmarc,
-    helo_notices,
-    ip_notices,
-    mail_from_notices,
-)  # fmt: skip
+from harness.check.identity import dkim_notices, dmarc_notices, find_dmarc
 from harness.check.lookup import Found, PublicSuffixes, Resolver
 from harness.check.notice import Grade, Notice
+from harness.check.sendinghost import courtesy_notices, helo_notices, ip_notices, mail_from_notices
 from harness.check.spf import evaluate, spf_notices
 from harness.cli.check import _Asks
 from harness.edge.dns import Dns, Offline

@@ -35,7 +35,7 @@ def ids(notices: list[Notice]) -> dict[str, str]:
 
 
 def seeds(segment: Segment = APPLE, relay: Relay = ESP, **past: SeedPast) -> dict[str, str]:
-    known = {segment.seeds[0].address: p for p in past.values()}
+    known = {seed.address: p for seed, p in zip(segment.seeds, past.values(), strict=False)}
     return ids(seed_notices(segment, relay, known, "shop.example", "mail.shop.example"))
 
 

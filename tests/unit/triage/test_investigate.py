@@ -12,7 +12,18 @@ from harness.errors import ConfigError
 from harness.triage.digest import as_json, headline
 from harness.triage.veil import Veil
 from tests.unit.triage.builders import (
-    CS01, FORWARDED, UNKNOWN_USER, Row, ask, caused, causes, noise, plain, rows, write_csv, write_lines,
+    CS01,
+    FORWARDED,
+    UNKNOWN_USER,
+    Row,
+    ask,
+    caused,
+    causes,
+    noise,
+    plain,
+    rows,
+    write_csv,
+    write_lines,
 )  # fmt: skip
 from tests.unit.triage.esp import EXPORTS
 
