@@ -62,7 +62,7 @@ def pictures(pairs: tuple[Pair, ...], messages: Messages) -> tuple[tuple[Picture
     return tuple(found), "Pictures are rendered without network: images of the message stay empty."
 
 
-def thoughts(said: Conclusion, titles: Mapping[str, str]) -> tuple[Thought, ...]:
+def thoughts(said: Conclusion, titles: Mapping[str, str], *, beliefs: bool) -> tuple[Thought, ...]:
     """Return each choice's sentence, once where several messages share it, with what was likeliest when it was made.
 
     How belief moved is computed anew, as the report is: the strategy is asked after each message what it held likely.
@@ -71,7 +71,7 @@ def thoughts(said: Conclusion, titles: Mapping[str, str]) -> tuple[Thought, ...]
     for trial in sorted(said.facts.trials, key=lambda trial: trial.number):
         if trial.ask.why and (not found or found[-1].why != trial.ask.why):
             found.append(Thought(trial.number, trial.ask.why))
-    if said.facts.run.strategy != "adaptive" or len(said.facts.trials) > MOST_REPLAYED:
+    if not beliefs or said.facts.run.strategy != "adaptive" or len(said.facts.trials) > MOST_REPLAYED:
         return tuple(found)
     mind = Mind()
     return tuple(replace(one, likeliest=_likeliest(said, mind, one.number, titles)) for one in found)

@@ -52,9 +52,8 @@ def report(
 
     place = open_workspace(workspace)
     with Ledger.open(place.ledger_path, create=False) as ledger:
-        told = retell(place, ledger, pick_run(ledger, run_id).id)
-        if format_ is Format.HTML and not json:
-            told = with_pictures(told, ledger.message)
+        whole = format_ is Format.HTML and not json
+        told = retell(place, ledger, pick_run(ledger, run_id).id, whole=whole)
     text = written(told, Format.JSON if json else format_, to_file=output is not None)
     if output is None:
         echo(text.rstrip("\n"))
@@ -63,7 +62,7 @@ def report(
     note(f"written: {output}")
 
 
-def retell(place: Workspace, ledger: Ledger, run_id: str) -> Told:
+def retell(place: Workspace, ledger: Ledger, run_id: str, *, whole: bool = False) -> Told:
     """Conclude a run anew from its facts, and gather what a report shows beside them."""
     from datetime import UTC, datetime
 
@@ -71,14 +70,17 @@ def retell(place: Workspace, ledger: Ledger, run_id: str) -> Told:
 
     read = reader(place)
     said = conclude(ledger.facts(run_id), now=datetime.now(UTC), read=read)
-    return gather(said, rules_of(place), ledger.message)
+    return gather(said, rules_of(place), ledger.message, whole=whole)
 
 
-def gather(said: Conclusion, rules: Rules, messages: Callable[[str], bytes] | None = None) -> Told:
+def gather(
+    said: Conclusion, rules: Rules, messages: Callable[[str], bytes] | None = None, *, whole: bool = False
+) -> Told:
     """Bring together what a report shows: the conclusion, meanings, and the proved messages where they are at hand.
 
     Args:
         messages: a message's bytes by its trial's token, as the ledger has them.
+        whole: add what only the page shows and what takes seconds: how belief moved, and pictures by a browser.
     """
     from harness.cli import beside
     from harness.judge.tally import tally
@@ -92,20 +94,15 @@ def gather(said: Conclusion, rules: Rules, messages: Callable[[str], bytes] | No
         said.verdict,
         meanings=beside.meanings(rules),
     )
-    told = replace(told, thoughts=beside.thoughts(said, told.titles()))
+    thoughts = beside.thoughts(said, told.titles(), beliefs=whole)
     if messages is None:
-        return told
+        return replace(told, thoughts=thoughts)
     pairs = proved_pairs(said.facts, said.settled, said.verdict)
-    return replace(told, differences=beside.differences(pairs, told.titles(), messages))
-
-
-def with_pictures(told: Told, messages: Callable[[str], bytes]) -> Told:
-    """Add pictures of the proved messages, where a browser is installed."""
-    from harness.cli import beside
-    from harness.report.pairs import proved_pairs
-
-    pictures, note_ = beside.pictures(proved_pairs(told.facts, told.settled, told.verdict), messages)
-    return replace(told, pictures=pictures, picture_note=note_)
+    told = replace(told, thoughts=thoughts, differences=beside.differences(pairs, told.titles(), messages))
+    if not whole:
+        return told
+    pictures, picture_note = beside.pictures(pairs, messages)
+    return replace(told, pictures=pictures, picture_note=picture_note)
 
 
 def written(told: Told, format_: Format, *, to_file: bool = False) -> str:
