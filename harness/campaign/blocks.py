@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 MOST = 10  # a ladder with more rungs of copy takes longer than it tells
 FEW = 5
+_MOST_GROUPS = 500  # neighbours are weighed against each other only up to here
 _WORD = re.compile(r"\w{2,}")
 _TINY = 3  # words: a paragraph of fewer is a label, and goes with what stands next to it
 
@@ -31,7 +32,8 @@ def group(paragraphs: Sequence[Copy]) -> list[int]:
         return []
     starts = _starts_at_headings(paragraphs)
     if len(starts) < FEW:
-        starts = list(range(len(paragraphs)))
+        starts = list(range(0, len(paragraphs), -(-len(paragraphs) // _MOST_GROUPS)))
+    starts = starts[:: -(-len(starts) // _MOST_GROUPS)]
     sizes = [_size(paragraphs, start, end) for start, end in zip(starts, [*starts[1:], len(paragraphs)], strict=True)]
     while len(sizes) > 1 and (len(sizes) > MOST or min(sizes) < _TINY):
         smallest = min(range(len(sizes)), key=lambda number: (sizes[number], number))

@@ -16,6 +16,7 @@ BLOCKS = word_set(
     "footer form h1 h2 h3 h4 h5 h6 head header hr html li main nav ol option p pre section table tbody td "
     "tfoot th thead title tr ul"
 )
+_MOST_HIDDEN = 20  # hidden elements that are looked into before the first words
 _PREHEADERS = word_set("preheader preheader-text preheadertext preview preview-text previewtext")
 HEADINGS = frozenset(("h1", "h2", "h3", "h4", "h5", "h6"))
 _HIDDEN = re.compile(
@@ -110,12 +111,16 @@ class _Reader:
 
     def _preheader(self) -> tuple[int, int]:
         """Find hidden text that comes before any that is seen (what the inbox shows after the subject)."""
+        looked = 0
         for number, token in enumerate(self._tokens):
             if token.start < self._page.body:
                 continue
+            if looked == _MOST_HIDDEN:
+                break
             if self._is_copy(token):
                 break
             if isinstance(token, Tag) and not token.closing and not token.conditional and self._hides(token):
+                looked += 1
                 end = self._element_end(number)
                 inside = self._tokens[number + 1 : end]
                 if any(self._is_copy(each) for each in inside) and end < len(self._tokens):

@@ -64,6 +64,7 @@ def scan(source: str) -> Iterator[Token]:
     at = 0
     size = len(source)
     conditional = False
+    unclosed: set[str] = set()  # raw elements that no end tag follows any more
     while at < size:
         sign = source.find("<", at)
         if sign < 0:
@@ -93,11 +94,13 @@ def scan(source: str) -> Iterator[Token]:
             tag = _tag(source, sign, conditional)
             yield tag
             at = tag.end
-            if tag.name in RAW and not tag.closing:
-                end = _raw_end(source, tag.name, at)
-                if end > at:
-                    yield Text(at, end, tag.name, conditional)
-                at = end
+            if tag.name in RAW and not tag.closing and tag.name not in unclosed:
+                found = _ENDS[tag.name].search(source, at)
+                if found is None:
+                    unclosed.add(tag.name)  # it ends at once, so that what follows is read
+                elif found.start() > at:
+                    yield Text(at, found.start(), tag.name, conditional)
+                    at = found.start()
 
 
 def _opens(source: str, at: int) -> bool:
@@ -135,9 +138,3 @@ def _tag(source: str, start: int, conditional: bool) -> Tag:
 
 
 _ENDS = {name: re.compile(f"</{name}(?=[\\s/>])", re.IGNORECASE) for name in RAW}
-
-
-def _raw_end(source: str, name: str, start: int) -> int:
-    """Find where a raw element ends; one that is never closed ends at once, so that what follows is read."""
-    found = _ENDS[name].search(source, start)
-    return found.start() if found else start

@@ -7,6 +7,7 @@ ends: loops count their turns, and every operation that can make much out of lit
 from __future__ import annotations
 
 import difflib
+import functools
 import re
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -29,8 +30,9 @@ from harness.campaign.words import word_set
 from harness.errors import ConfigError
 
 MAX_STEPS = 200_000  # turns of all loops and calls of all macros of one rendering
-MAX_RENDERED = 25_000_000  # characters; the largest message that big providers take is about as many bytes
+MAX_RENDERED = 5_000_000  # characters; mail programs clip HTML at a fiftieth of it
 MAX_VALUE = 10_000_000  # characters of one value on the way
+_ITEM = 50  # characters that an item of a list is worth
 MAX_NUMBER = 1_000_000  # a width, a count or an exponent that a template hands to an operation
 _WIDTH = re.compile(r"\d{7}")  # a width of millions in a format string
 _GROWING_METHODS = word_set("center ljust rjust zfill expandtabs replace join format format_map translate")
@@ -57,8 +59,7 @@ class MailEnvironment(ImmutableSandboxedEnvironment):
         del self.filters["random"]
         self.filters |= {"each": each, "capital": capital}
         for name, function in list(self.filters.items()):
-            if not getattr(function, "jinja_pass_arg", None) and name not in ("map", "select", "reject"):
-                self.filters[name] = _measured(name, function)
+            self.filters[name] = _measured(name, function)
 
     def start(self) -> None:
         """Begin to count anew."""
@@ -161,7 +162,9 @@ def _number(value: object) -> float:
 
 
 def _size(value: object) -> int:
-    return len(value) if isinstance(value, str | bytes | list | tuple) else 0
+    if isinstance(value, list | tuple):
+        return len(value) * _ITEM
+    return len(value) if isinstance(value, str | bytes) else 0
 
 
 def _check_format(text: str, arguments: object) -> None:
@@ -190,10 +193,12 @@ def _check_growth(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -
 
 def _measured(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     """Wrap a filter so that it is measured before and after."""
+    passed = 1 if getattr(function, "jinja_pass_arg", None) is not None else 0  # the environment comes first
 
+    @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:
-        if args:
-            _check_growth(name, args, kwargs)
+        if len(args) > passed:
+            _check_growth(name, args[passed:], kwargs)
         result = function(*args, **kwargs)
         if _size(result) > MAX_VALUE:
             raise LimitError(f"filter {name} makes a value too large")

@@ -13,7 +13,8 @@ from harness.campaign.words import word_set
 
 # Bare addresses in text. What ends a sentence, or closes a bracket that was opened before, is not part of them.
 BARE = re.compile(
-    r"(?:https?://|www\.(?=[\w-]+\.))[^\s<>\"'`|^\[\]{}]+|mailto:[^\s<>\"'()]+@[^\s<>\"'()]+", re.IGNORECASE
+    r"(?:https?://|www\.(?=[\w-]+\.))[^\s<>\"'`|^\[\]{}]{1,4000}|mailto:[^\s<>\"'()@]{1,300}@[^\s<>\"'()]{1,4000}",
+    re.IGNORECASE,
 )
 _WHOLE = re.compile(r"(?:https?://\S+\.\S|mailto:\S+@)\S*")
 _TRAILING = ".,;:!?*_"
@@ -39,12 +40,14 @@ class Destination:
 
 def bare_end(text: str, start: int, end: int) -> int:
     """Cut from a bare URL what belongs to the sentence around it."""
+    surplus = text.count(")", start, end) - text.count("(", start, end)
     while end > start:
         last = text[end - 1]
-        if last in _TRAILING or (last == ")" and text.count("(", start, end) < text.count(")", start, end)):
-            end -= 1
-        else:
+        if last == ")" and surplus > 0:
+            surplus -= 1
+        elif last not in _TRAILING:
             break
+        end -= 1
     return end
 
 
