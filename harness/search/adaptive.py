@@ -65,6 +65,9 @@ class Hunt:
         self.place = {name: place for place, name in enumerate(self.names)}
         self.weights = [weight_of(self.desk.problem, factor) for factor in factors]
         self.needs = [[self.place[need] for need in factor.needs if need in self.place] for factor in factors]
+        self.stands_in = np.zeros((len(self.names), len(self.names)), dtype=bool)
+        for place, needs in enumerate(self.needs):
+            self.stands_in[place, needs] = True
         self.everything = frozenset(range(len(self.names)))
         self._spaces: dict[frozenset[int], Space] = {}
 
@@ -131,7 +134,7 @@ class Hunt:
         if focus not in self._spaces:
             if len(self._spaces) > 40:
                 self._spaces.clear()
-            self._spaces[focus] = Space(self.weights, focus)
+            self._spaces[focus] = Space(self.weights, focus, self.stands_in)
         return self._spaces[focus]
 
 

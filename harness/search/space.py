@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations
+from itertools import combinations, permutations
 from math import comb
 
 import numpy as np
@@ -43,11 +43,16 @@ class Space:
     they are too many: it shows which changes can be left out, and the focus shrinks until all fit.
     """
 
-    def __init__(self, weights: Sequence[float], focus: frozenset[int]) -> None:
+    def __init__(self, weights: Sequence[float], focus: frozenset[int], stands_in: Bits | None = None) -> None:
         self.count = len(weights)
         self.focus = focus
+        self._stands_in = np.zeros((self.count, self.count), dtype=bool) if stands_in is None else stands_in
         self._weights = np.sqrt(np.asarray(weights, dtype=np.float64))
-        self._families = list(self._list_families())
+        self._families = [
+            (share, kept, either)
+            for share, members, either in self._list_families()
+            if len(kept := members[self._apart(members)])
+        ]
         shares = [share * self._spread(members) for share, members, _ in self._families]
         prior = np.concatenate(shares)
         self.prior: Floats = prior / prior.sum()
@@ -64,6 +69,13 @@ class Space:
         highest = len(inside) if len(inside) <= MOST_FOR_ALL else HIGHEST
         for order in range(3, min(highest, len(inside)) + 1):
             yield (TRIPLE if order == 3 else FOUR * MORE ** (order - 4)), _sets(inside, order), False
+
+    def _apart(self, members: npt.NDArray[np.intp]) -> Bits:
+        """Drop sets in which one member stands in another: no message tells them from the set without it."""
+        fit = np.ones(len(members), dtype=bool)
+        for one, other in permutations(range(members.shape[1]), 2):
+            fit &= ~self._stands_in[members[:, one], members[:, other]]
+        return fit
 
     def _spread(self, members: npt.NDArray[np.intp]) -> Floats:
         masses: Floats = self._weights[members].prod(axis=1)
