@@ -9,15 +9,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness.bounce.dsn import read_mail
+from harness.campaign.letter import Letter, letter_in
+from harness.campaign.mime import read_fields, readable
 from harness.campaign.received import read_received
 from harness.campaign.recipients import make_profiles
 from harness.campaign.syntax.convert import convert, known_syntax
 from harness.campaign.syntax.detect import detect
 from harness.edge.config import Workspace, is_address
 from harness.errors import ConfigError
+from harness.model.answer import Kind
 from harness.model.seed import Seed
 from harness.run.mergerows import read_rows
-from harness.run.newcampaign import as_yaml, campaign_name, campaign_yaml, vacant, write_folder
+from harness.run.newcampaign import as_yaml, campaign_name, campaign_yaml, one_line, vacant, write_folder
 from harness.run.pagebytes import compile_mjml, page_text
 
 MAX_BYTES = 20_000_000
@@ -28,6 +32,7 @@ _OUTLOOK = b"\xd0\xcf\x11\xe0"
 AUTHOR = "Your Shop <news@your-shop.example>"
 ENVELOPE = "bounces@your-shop.example"
 SUBJECT = "The subject of the campaign"
+_REPORTS = (Kind.BOUNCE, Kind.DEFERRED, Kind.EXPIRED, Kind.SUPPRESSED, Kind.DELIVERED, Kind.COMPLAINT, Kind.MDN)
 _NULLS_DIFFER = ("liquid", "braze")  # nothing is false there, and an empty text is true
 
 
@@ -143,27 +148,63 @@ def kind_of(file: Path, raw: bytes) -> str:
 
 
 def _message(file: Path, raw: bytes) -> _Folder:
+    notes: list[str] = []
+    guess: str | None = None
+    if _is_bounce(raw):
+        letter = _brought_back(file, raw)
+        raw, guess = letter.content, letter.envelope_sender
+        notes.append("the file is a bounce; the campaign is the message that it brings back")
+        if letter.shortened:
+            notes.append("the bounce brings the message back cut short: what is missing is not retested")
     received = read_received(file.name, raw)
-    if received.headers_only:
-        raise ConfigError(
-            f"{file.name}: the bounce returns only the headers of the message: its body (text, HTML, images, "
-            "attachments) is missing, and without it nothing can be retested; import the message itself, from the "
-            "sent folder or the ESP"
-        )
-    author = received.author or AUTHOR
-    guessed = received.envelope_sender if is_address(received.envelope_sender or "") else None
-    folder = _Folder(notes=list(received.notes))
+    _check_whole(file, received.content)
+    fields, _ = read_fields(raw, 0, len(raw))
+    if any(one.key == "return-path" for one in fields) or not is_address(guess or ""):
+        guess = received.envelope_sender if is_address(received.envelope_sender or "") else None
+    folder = _Folder(notes=[*notes, *received.notes])
     folder.settings = [
-        ("from", author, "as the message says it"),
-        ("envelope_sender", guessed or ENVELOPE, "guessed: write the address whose mailbox you read bounces from"),
+        ("from", received.author or AUTHOR, "as the message says it"),
+        ("envelope_sender", guess or ENVELOPE, "guessed: write the address whose mailbox you read bounces from"),
         ("message", "message.eml", "production, byte for byte but for To, Date, Message-ID"),
     ]
     folder.files["message.eml"] = received.content
-    if guessed is None:
+    if guess is None:
         folder.notes.append(
             f"envelope_sender: {ENVELOPE} is a stand-in; write your own into campaign.yaml before a run"
         )
     return folder
+
+
+def _is_bounce(raw: bytes) -> bool:
+    """Tell a report about a message from the message itself."""
+    return any(answer.kind in _REPORTS for answer in read_mail(raw))
+
+
+def _brought_back(file: Path, raw: bytes) -> Letter:
+    letter = letter_in(raw)
+    if letter is None:
+        raise ConfigError(
+            f"{file.name}: is a bounce that brings no message back, only words about one; import the message itself, "
+            "from the sent folder or the ESP"
+        )
+    if letter.headers_only:
+        fields, _ = read_fields(letter.content, 0, len(letter.content))
+        said = next((letter.content[one.value : one.end] for one in fields if one.key == "subject"), b"")
+        subject = " ".join(readable(said.decode("utf-8", "replace")).split())[:80]
+        raise ConfigError(
+            f"{file.name}: the bounce brings back only the headers (subject: {one_line(subject)}): the body (text, "
+            "HTML, images, attachments) is missing; import the message itself, from the sent folder or the ESP"
+        )
+    return letter
+
+
+def _check_whole(file: Path, content: bytes) -> None:
+    """Refuse a message without a body: half a campaign would accuse the wrong half."""
+    if not content.partition(b"\r\n\r\n")[2].strip():
+        raise ConfigError(
+            f"{file.name}: has header lines and no body (text, HTML, images, attachments); "
+            "save the whole message source"
+        )
 
 
 # Pages

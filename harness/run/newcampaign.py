@@ -61,7 +61,7 @@ def as_yaml(value: object) -> bytes:
 
 def campaign_yaml(source: str, settings: Iterable[tuple[str, object, str]]) -> bytes:
     """Write campaign.yaml from keys, values and comments; the comments tell what is still to be filled in."""
-    lines = [f"# Made by `harness import` from {_comment(source)}; `harness plan` shows what is in it.\n"]
+    lines = [f"# Made by `harness import` from {one_line(source)}; `harness plan` shows what is in it.\n"]
     for key, value, comment in settings:
         written = as_yaml({key: value}).decode().rstrip("\n")
         lines.append(f"{written}   # {comment}\n" if comment else f"{written}\n")
@@ -71,7 +71,8 @@ def campaign_yaml(source: str, settings: Iterable[tuple[str, object, str]]) -> b
     return "".join(lines).encode()
 
 
-def _comment(text: str) -> str:
+def one_line(text: str) -> str:
+    """Drop what could end a comment or steer a terminal."""
     return "".join(c for c in text if c.isprintable())[:100]
 
 
