@@ -7,11 +7,13 @@ decoded is replaced, never raised.
 from __future__ import annotations
 
 import email
+import email.errors
 import email.message
 import hashlib
 import html
 import re
 from collections.abc import Iterator
+from email.header import decode_header, make_header
 from functools import cached_property, lru_cache
 from urllib.parse import urlsplit
 
@@ -147,11 +149,9 @@ def _decoded(value: str) -> str:
     value = _SPACE.sub(" ", value).strip()
     if not _LATE_ENCODED.search(value):
         return value
-    from email.header import decode_header, make_header
-
     try:
         return str(make_header(decode_header(value)))
-    except (ValueError, LookupError):
+    except (ValueError, LookupError, email.errors.MessageError):
         return value
 
 
