@@ -58,13 +58,13 @@ def read_mail(raw: bytes, *, rules: Rules = RULES, source: str | None = None) ->
 
 
 def _report(mail: Mail, rules: Rules) -> list[Answer]:
-    status_part = next((part for part in mail.parts if part.kind in STATUS_PARTS), None)
-    if status_part is None and from_daemon(mail):
-        status_part = _embedded(mail)
-    if status_part is not None:
-        if is_forwarded(mail, status_part):
+    status_parts = [part for part in mail.parts if part.kind in STATUS_PARTS]
+    if not status_parts and from_daemon(mail):
+        status_parts = _embedded(mail)
+    if status_parts:
+        if is_forwarded(mail, status_parts[0]):
             return []
-        status = read_status(status_part.text())
+        status = read_status("\n\n".join(part.text() for part in status_parts))
         if status.recipients:
             return list(_answers(mail, status, status.recipients, rules))
     text = _words(mail)
@@ -88,14 +88,12 @@ def _report(mail: Mail, rules: Rules) -> list[Answer]:
     return list(_answers(mail, fields, said, rules, replace(prose, recipients=said)))
 
 
-def _embedded(mail: Mail) -> Part | None:
+def _embedded(mail: Mail) -> list[Part]:
     """Find a report that a mail system passed on whole, as a message within its own."""
     for part in mail.parts:
         if part.kind == "message/rfc822" and b"delivery-status" in part.body[:20000].lower():
-            for inner in take_apart(part.decoded()).parts:
-                if inner.kind in STATUS_PARTS:
-                    return inner
-    return None
+            return [inner for inner in take_apart(part.decoded()).parts if inner.kind in STATUS_PARTS]
+    return []
 
 
 def _words(mail: Mail) -> str:
@@ -175,7 +173,7 @@ def _answers(
             reading=_with_apples_tag(verdict.reading, rules),
             recipient=said.recipient,
             original_recipient=said.original or None,
-            action=said.action or ("delayed" if verdict.reading.permanent is False else "failed"),
+            action=said.action or ("delayed" if says_delay(low) else "failed"),
             step=_step(low),
             time=_time(said.when) or sent,
             remote_mta=said.remote or _remote(verdict.words),

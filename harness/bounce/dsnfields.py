@@ -21,7 +21,9 @@ _OF_RECIPIENT = frozenset(
         *("x-supplementary-info", "localized-error-description"),
     )
 )
-_ADDRESS = re.compile(r"<?((?:\"[^\"]{1,64}\"|[^\s<>()\[\],;:\"@]{1,128})@[^\s<>()\[\],;:\"@]{1,255})>?")
+_ADDRESS = re.compile(
+    r"<?((?:\"[^\"]{1,64}\"|[^\s<>()\[\],;:\"@（）：，。；、「」]{1,128})@[^\s<>()\[\],;:\"@（）：，。；、「」]{1,255})>?"
+)
 _UTF8 = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")
 _TYPE = re.compile(r"[A-Za-z][\w/.-]{0,30}\s*;\s*")
 # What mailers write where RFC 3464 section 2.3.3 knows five words.
@@ -128,7 +130,7 @@ def _said(group: dict[str, str]) -> Said:
     status, _, comment = group.get("status", "").partition(" ")
     action = group.get("action", "").lower().split(" ")[0].strip(";.()")
     return Said(
-        recipient=address_of(final) or address_of(original),
+        recipient=address_of(final) or address_of(original) or address_of(group.get("x-actual-recipient", "")),
         original=address_of(original),
         action=_ACTIONS.get(action, action if action in ACTIONS else ""),
         status=status,

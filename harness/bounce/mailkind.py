@@ -119,7 +119,7 @@ def is_challenge(text: str) -> bool:
 def is_forwarded(mail: Mail, status: Part) -> bool:
     """Tell whether a status part stands in a person's letter rather than in a report of its own."""
     content_type = mail.headers.get("content-type", "").lower()
-    if content_type.startswith("multipart/report") or mail.parts.index(status) == 0:
+    if content_type.startswith("multipart/report") or status is mail.parts[0]:
         return False
     return not (from_daemon(mail) or empty_path(mail) or _SUBJECT.match(mail.get("subject")))
 

@@ -95,8 +95,10 @@ def to_text(raw: bytes, content_type: str) -> str:
         return raw.decode("ascii")
     named = _CHARSET.search(content_type)
     charset = named[1].lower() if named else "utf-8"
+    if b"\x1b$" in raw and charset in ("utf-8", "us-ascii", "ascii"):
+        charset = "iso-2022-jp"  # unmarked Japanese mail
     if not _CHARSETS.fullmatch(charset):
-        charset = "iso-2022-jp" if b"\x1b$" in raw else "utf-8"
+        charset = "utf-8"
     try:
         return raw.decode(charset)
     except (UnicodeError, LookupError):

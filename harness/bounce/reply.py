@@ -14,7 +14,7 @@ from harness.model.answer import Answer, Evidence, Kind, Level, Reading, Source
 from harness.model.reply import Reply
 
 # Reply codes are three digits (RFC 5321 section 4.2), an enhanced status follows at once (RFC 2034).
-_CODE = re.compile(r"(?<![\w.@/+=-])([245]\d\d)(?:[-:, #(]{1,4}([245]\.\d{1,3}\.\d{1,3})(?![\d.]|\w))?(?![\w.%]|-\d)")
+_CODE = re.compile(r"(?<![\w.@/+=-])([245]\d\d)(?:[-:, #(']{1,4}([245]\.\d{1,3}\.\d{1,3})(?![\d.]|\w))?(?![\w.%]|-\d)")
 _ENHANCED = re.compile(r"(?<![\w./-])(?<!\d:)([245]\.\d{1,3}\.\d{1,3})(?![\d]|\.\d|\w)")
 _TAG = re.compile(r"\[([A-Z]{2,4}-?\d{1,4})\]")
 _NO_TAG = re.compile(r"(?:AS|RFC|UTF|ISO|IPV|MX|NS)-?\d")
@@ -48,11 +48,11 @@ def find_code(text: str) -> int | None:
 
 def find_enhanced(text: str, code: int | None = None) -> str | None:
     """Find the enhanced status in a folded text: the one that fits the code, else the first."""
-    found: list[str] = _ENHANCED.findall(text)
-    digit = str(code)[0] if code else ""
+    found = [match[2] for match in _CODE.finditer(text) if match[2]] + _ENHANCED.findall(text)
+    digit = str(code)[0] if code else "45"  # a version number looks like a 2.x.x
     for one in found:
-        if one.startswith(digit):
-            return one
+        if one[0] in digit:
+            return str(one)
     return found[0] if found else None
 
 

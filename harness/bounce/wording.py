@@ -27,14 +27,16 @@ SENTENCES: tuple[str, ...] = tuple(_TABLES["sentences"])
 TWICE: tuple[str, ...] = tuple(_TABLES["twice"])
 STEPS: tuple[tuple[str, tuple[str, ...]], ...] = tuple((step, tuple(words)) for step, words in _TABLES["steps"].items())
 
-ADDRESS = r"((?:\"[^\"\s]{1,64}\"|[^\s<>()\[\],;:\"@]{1,128})@[^\s<>()\[\],;:\"@]{1,255})"
+ADDRESS = (
+    r"((?:\"[^\"\s]{1,64}\"|[^\s<>()\[\],;:\"@（）：，。；、「」]{1,128})@[^\s<>()\[\],;:\"@（）：，。；、「」]{1,255})"
+)
 _I = re.IGNORECASE
 
 # How a line names a recipient. The text after the address, if any, is the beginning of what is said of it.
 # `strong` lines stand where only a failed recipient stands; `weak` ones may name somebody else.
 STRONG = (
     re.compile(rf"<{ADDRESS}>(?:\.\.\.|:)?(.*)"),
-    re.compile(rf"(?:[*•·o+-]|->|--|>>>) ?<?{ADDRESS}>?(?:[:,;.]|$| <|)(.*)"),
+    re.compile(rf"(?:\*{{1,3}}|[•·o+-]|->|--|>>>) ?<?{ADDRESS}>?(?:[:,;.]|$| <|)(.*)"),
     re.compile(rf"{ADDRESS}(?:<mailto:[^>]{{1,300}}>|\s?<[^>\s]{{1,300}}>)?[:.]?()$"),
     re.compile(
         rf"{ADDRESS}(?::|,| \[|\s+\(| (?:on|am|le|el|em|il|op) (?=\w{{1,10}}[,./ -])"
@@ -42,13 +44,12 @@ STRONG = (
     ),
     re.compile(rf"[245]\d\d (?:[245]\.\d{{1,3}}\.\d{{1,3}} )?<?{ADDRESS}>?\.\.\. ?(.*)"),
     re.compile(
-        r"(?:recipient|recipient address|recipients|final recipient|failed recipient|failed addresse?s?|rcpt to"
-        r"|original address"
-        r"|recipient email address|intended recipient|addressed to|could not be delivered to|not delivered to"
-        r"|undeliverable to"
-        r"|unable to deliver (?:message )?to|delivery failed to|unknown user|user unknown|unknown recipient"
-        r"|no such user"
-        rf"|mailbox full|failed to deliver to|delivery to)\s?:?\s+'?<?{ADDRESS}>?'?(.*)",
+        r"(?:recipients?|recipient address|final recipient|failed recipient|failed address(?:es)?|rcpt to"
+        r"|original address|recipient email address|intended recipient|addressed to|could not be delivered to"
+        r"|not delivered to|undeliverable to|unable to deliver (?:message )?to|delivery failed to|unknown user"
+        r"|user unknown|unknown recipient|no such user|mailbox full|failed to deliver to|delivery to"
+        r"|收件人|收信人|宛先|送信先|destinataire|destinatario|empfänger|получатель)"
+        rf"\s?[:：]?\s+'?(?:\[smtp:)?<?{ADDRESS}>?'?\]?(.*)",
         _I,
     ),
     re.compile(rf"\[status: [^<]{{1,60}}<{ADDRESS}>(.*)", _I),

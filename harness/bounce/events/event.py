@@ -20,6 +20,7 @@ from harness.model.answer import Answer, Kind, Level, Reading, Source
 
 Event = Mapping[str, Any]
 
+_LONGEST = 1000
 _RETEST_ID = ("retest_id", "retest-id", "x-retest-id", "retestid")
 _VERP = re.compile(r"[^@\s]*\+([^@\s+]{1,200})@")
 _FRACTION = re.compile(r"\.(\d{1,9})\d*")
@@ -83,37 +84,45 @@ _ACTIONS = {
 def make(told: Told, rules: Rules) -> Answer:
     """Turn what an event says into an answer; the reply's code decides between bounce, deferral and delivery."""
     text = untyped(fold(string(told.text)))
-    wrapped = _SUCCESS.fullmatch(text)
     reading = read_reply(
-        (wrapped[1] or "") if wrapped and told.kind is Kind.DELIVERED and wrapped[1] else text,
-        code=code_of(told.code),
-        enhanced=enhanced_of(told.enhanced),
-        rules=rules,
+        _reply_in(text, told.kind), code=code_of(told.code), enhanced=enhanced_of(told.enhanced), rules=rules
     )
     answered = reading.code is not None or reading.enhanced is not None
     kind = told.kind if told.settled or not answered else _by_reply(reading, told.kind)
     if not answered or kind in (Kind.COMPLAINT, Kind.OTHER) or (kind is Kind.DELIVERED and reading.cause == "unknown"):
-        reading = _by_word(reading, kind, told.word, rules)
+        reading = _by_word(reading, kind, rules)
+    sender, message_id = line(told.sender), line(told.message_id).strip(" <>")
     return Answer(
         kind=kind,
         source=Source.EVENT,
         reading=replace(reading, text=text),
-        recipient=(string(told.recipient).strip(" <>").lower() or None),
-        original_recipient=(string(told.original).strip(" <>").lower() or None),
+        recipient=line(told.recipient).strip(" <>").lower() or None,
+        original_recipient=line(told.original).strip(" <>").lower() or None,
         action=told.action or _ACTIONS.get(kind),
         time=told.time,
-        remote_mta=string(told.mta).split(" ")[0].rstrip(".").lower() or None,
+        remote_mta=line(told.mta).partition(" ")[0].rstrip(".").lower() or None,
         provider=told.provider,
-        provider_word=told.word or None,
-        from_receiver=answered and kind not in (Kind.SUPPRESSED, Kind.COMPLAINT, Kind.OTHER)
-        if text or answered
-        else (False if kind is Kind.SUPPRESSED else None),
-        trial=told.trial or token_of(string(told.sender), string(told.message_id)),
-        envelope_recipient=string(told.sender) or None,
-        envelope_id=string(told.envelope_id) or None,
-        message_id=string(told.message_id).strip(" <>") or None,
-        queue_id=string(told.queue_id) or None,
+        provider_word=line(told.word) or None,
+        from_receiver=_from_receiver(kind, answered, bool(text)),
+        trial=line(told.trial) or token_of(sender, message_id),
+        envelope_recipient=sender or None,
+        envelope_id=line(told.envelope_id) or None,
+        message_id=message_id or None,
+        queue_id=line(told.queue_id) or None,
     )
+
+
+def _reply_in(text: str, kind: Kind) -> str:
+    """Return the reply that some write in brackets: `sent (250 2.0.0 Ok)`."""
+    wrapped = _SUCCESS.fullmatch(text) if kind is Kind.DELIVERED else None
+    return wrapped[1] if wrapped and wrapped[1] else text
+
+
+def _from_receiver(kind: Kind, answered: bool, worded: bool) -> bool | None:
+    """Tell whose words these are; None where there are none."""
+    if kind in (Kind.SUPPRESSED, Kind.COMPLAINT, Kind.OTHER):
+        return False if worded or kind is Kind.SUPPRESSED else None
+    return answered if answered or worded else None
 
 
 def _by_reply(reading: Reading, fallback: Kind) -> Kind:
@@ -123,7 +132,7 @@ def _by_reply(reading: Reading, fallback: Kind) -> Kind:
     return {"2": Kind.DELIVERED, "4": Kind.DEFERRED, "5": Kind.BOUNCE}.get(digit, fallback)
 
 
-def _by_word(reading: Reading, kind: Kind, word: str, rules: Rules) -> Reading:
+def _by_word(reading: Reading, kind: Kind, rules: Rules) -> Reading:
     """Read an event that tells no reply: its text may still name the cause, else its kind is all there is."""
     name = _NO_CAUSE.get(kind, "unknown" if kind is Kind.OTHER else reading.cause)
     cause = rules.causes[name]
@@ -134,6 +143,11 @@ def _by_word(reading: Reading, kind: Kind, word: str, rules: Rules) -> Reading:
     return replace(
         reading, cause=name, level=level, evidence=cause.evidence, permanent=permanent, rule=f"event-{kind.value}"
     )
+
+
+def line(value: object) -> str:
+    """Return a value as one line of bearable length, "" for what is none."""
+    return " ".join(string(value)[:_LONGEST].split())
 
 
 def string(value: object) -> str:
