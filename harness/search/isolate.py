@@ -13,7 +13,7 @@ from harness.model.trial import Ask, Phase
 from harness.model.verdict import Finding
 from harness.search.case import Case, Culprit, conclude
 from harness.search.desk import Desk, Factors, Step
-from harness.search.minimise import minimise
+from harness.search.minimise import minimise, refused
 from harness.search.pool import Pool
 from harness.search.proof import claim, evidence_for, prove
 from harness.search.reproduce import SURE, clearance, reproduce
@@ -27,7 +27,6 @@ PRIOR_CLEAN = 0.25  # that production passes, before anything was seen
 PRIOR_RESTORED = 0.8  # that production without the culprits passes
 FAILURES = 3  # searches without a proof before the run gives up
 MOST_CULPRITS = 12
-MOST_MEMBERS = 7  # of a set that is worth a proof
 MOST_RETURNS = 6  # times that a refusal looked like a stray one after all
 
 
@@ -96,8 +95,10 @@ def find_by_splitting(
     del case, prior
     for doubt in range(FAILURES):
         names = yield from minimise(desk, target, pool, doubt=doubt)
-        if 0 < len(names) <= MOST_MEMBERS and (yield from prove(desk, claim(desk, names), pool)):
+        if names and (yield from prove(desk, claim(desk, names), pool)):
             return names
+        if not (yield from refused(desk, target, pool, len(target), doubt=1)):
+            return ()  # what began the search was a stray refusal
     return None
 
 

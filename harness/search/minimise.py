@@ -11,16 +11,18 @@ from harness.search.desk import Desk, Factors, Step
 from harness.search.pool import Pool
 
 TRIES = 3  # acceptances that clear a variant
+MOST_MEMBERS = 7  # of a set that is worth a proof
 
 
 def minimise(
     desk: Desk, target: Factors, pool: Pool, known: Factors = frozenset(), doubt: int = 0
 ) -> Step[tuple[str, ...]]:
-    """Return a set inside the target of which no smaller prefix was refused; `known` members are taken as needed.
+    """Return a set inside the target of which no smaller prefix was refused, () if there is none.
 
     The factors are tried in the order of the ladder: the shortest refused prefix ends with a needed factor; that one
     is kept, and the prefix before it searched again, until what is kept is refused by itself. `doubt` counts
-    how often a result was disproved: then a test takes more messages and more than one refusal.
+    how often a result was disproved: then a test takes more messages and more than one refusal. `known` members
+    are taken as needed.
     """
     kept = desk.close(known)
     needed = set(known)
@@ -41,6 +43,8 @@ def minimise(
         needed.add(rest[high - 1])
         kept = desk.close(kept | {rest[high - 1]})
         rest = [name for name in rest[: high - 1] if name not in kept]
+        if len(needed) > MOST_MEMBERS:
+            return ()  # nothing was refused but the whole: a stray refusal, most likely
     return desk.core(frozenset(needed))
 
 
