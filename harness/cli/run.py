@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.common import JsonOption, WorkspaceOption, leave, note, open_workspace, reader
+from harness.cli.common import JsonOption, WorkspaceOption, leave, note, open_workspace, reader, rules_of
 
 if TYPE_CHECKING:
     from harness.edge.config import Workspace
@@ -185,6 +185,6 @@ def _drive(place: Workspace, ledger: object, prepared: Prepared, *, max_wait: fl
     from harness.run.drive import drive
 
     with Progress(prepared.run, quiet=as_json and not sys.stderr.isatty()) as progress:
-        said, interrupted = drive(place, ledger, prepared, reader(place), progress, max_wait)  # type: ignore[arg-type]
+        said, interrupted = drive(place, ledger, prepared, reader(place), rules_of(place), progress, max_wait)  # type: ignore[arg-type]
     code = tell_run(place, said, as_json=as_json)
     return 130 if interrupted else code

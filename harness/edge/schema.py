@@ -50,6 +50,8 @@ class MailboxFile(Strict):
     tls: Literal["implicit", "starttls", "none"] = "implicit"
     folder: str = "INBOX"
     junk: str = "Junk"
+    auth: Literal["login", "xoauth2"] = "login"
+    ca_file: str | None = None
 
 
 class SeedFile(Strict):

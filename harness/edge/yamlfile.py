@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -11,6 +12,9 @@ from typing import Any
 import yaml
 
 from harness.errors import ConfigError
+
+# In braces a bare ${NAME} is no YAML, yet it is how one writes it: as if it stood in quotes.
+_BARE_REFERENCE = re.compile(r"(:[ ]+)(\$\{[^{}\s\"']{1,200}\})(?=[ ]*[,}\n\r]|[ ]*$)")
 
 Place = tuple[str | int, ...]
 MAX_BYTES = 5_000_000
@@ -60,6 +64,7 @@ def parse_yaml(raw: bytes, name: str) -> Document:
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         raise ConfigError(f"{name}:{line}: byte {error.start} is not UTF-8; save the file as UTF-8") from None
+    text = _BARE_REFERENCE.sub(r'\1"\2"', text)
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         lines: dict[Place, int] = {}

@@ -18,6 +18,7 @@ from harness.model.reply import Reply
 from harness.model.trial import Observation, Outcome
 from harness.model.verdict import Finding, Verdict, VerdictKind
 from harness.run.frame import frame
+from harness.run.heard import silence_until
 from harness.run.stoprule import stop_reason
 from harness.search import strategy
 
@@ -40,7 +41,17 @@ class Conclusion:
         """The finding, weighed; done when somebody asks, for most steps of a run need none."""
         run = self.facts.run
         words = RunWords(run.id, run.campaign, run.segment.name)
-        return weigh(self.finding, run.factors, self.observations, seeds=frame(run).seeds, words=words)
+        rewritten = rewritten_by_relay(self.facts)
+        finding = _without_rewritten(self.finding, rewritten)
+        verdict = weigh(finding, run.factors, self.observations, seeds=frame(run).seeds, words=words)
+        if not rewritten:
+            return verdict
+        factors = tuple(
+            replace(one, verdict="untested", upper_bound=None) if one.id in rewritten else one
+            for one in verdict.factors
+        )
+        note = f"The relay rewrites {', '.join(sorted(rewritten))}: untestable on this relay."
+        return replace(verdict, factors=factors, notes=(*verdict.notes, note))
 
     @property
     def pending(self) -> tuple[str, ...]:
@@ -80,7 +91,7 @@ def conclude(facts: RunFacts, *, now: datetime, read: Read, mind: Mind | None = 
     A run that has not come to its end is inconclusive, and says what it waits for.
     """
     run = facts.run
-    settled = settle_run(facts, now=now, read=read)
+    settled = settle_run(facts, now=silence_until(facts, now), read=read)
     observations = observe(facts, settled)
     pauses = tuple(event.as_pause() for event in facts.happenings if event.kind == "pause")
     move, belief = (mind or Mind()).next(run.strategy, frame(run), observations, pauses)
@@ -94,6 +105,21 @@ def conclude(facts: RunFacts, *, now: datetime, read: Read, mind: Mind | None = 
             missing=f"a stop rule ended the run: {reason}",
         )
     return Conclusion(facts, settled, observations, move, belief, finding)
+
+
+def rewritten_by_relay(facts: RunFacts) -> frozenset[str]:
+    """Return the factors that copies read back from seeds' mailboxes show as changed on the way."""
+    return frozenset(name for trial in facts.trials for copy in trial.arrivals for name in copy.changed_factors)
+
+
+def _without_rewritten(finding: Finding, rewritten: frozenset[str]) -> Finding:
+    """Accuse nothing that the receiver never saw as it was sent."""
+    if not any(rewritten & set(names) for names, _ in finding.triggers):
+        return finding
+    missing = (
+        f"the relay rewrites {', '.join(sorted(rewritten))} on the way, so this relay can't test it; use another one"
+    )
+    return Finding(VerdictKind.INCONCLUSIVE, missing=missing, suspects=finding.suspects)
 
 
 def stopped_by(facts: RunFacts, read: Read) -> str | None:

@@ -9,19 +9,27 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from harness.bounce.rule import Rules
 from harness.edge.config import Workspace
 from harness.edge.ledger import Ledger
 from harness.edge.policy_file import load_policy
 from harness.edge.sandbox import Sandbox
 from harness.model.relay import Relay
-from harness.run.collect import Collector, gather, inlets_of
+from harness.run.collect import Collector, gather, inlets_of, reader_by
 from harness.run.conclude import Conclusion, Read
 from harness.run.prepare import Prepared
+from harness.run.readback import read_back
 from harness.run.retest import Listener, Session, retest
 
 
 def drive(
-    workspace: Workspace, ledger: Ledger, prepared: Prepared, read: Read, listener: Listener, max_wait: float
+    workspace: Workspace,
+    ledger: Ledger,
+    prepared: Prepared,
+    read: Read,
+    rules: Rules,
+    listener: Listener,
+    max_wait: float,
 ) -> tuple[Conclusion, bool]:
     """Run to a verdict; returns it, and whether the operator interrupted.
 
@@ -31,13 +39,15 @@ def drive(
     with _open(workspace, prepared) as relay:
 
         async def main() -> tuple[Conclusion, bool]:
-            collector = Collector(ledger, lambda: datetime.now(UTC))
-            inlets = inlets_of(workspace, prepared.relay, prepared.run.started) if prepared.relay.bounces else []
+            collector = Collector(ledger, _now, reader_by(rules), relay=prepared.relay.name)
+            inlets = inlets_of(workspace, prepared.relay, prepared.run.started)
 
             async def collect() -> list[str]:
-                if not inlets:
-                    return []
-                return (await asyncio.to_thread(gather, collector, inlets)).failed
+                if inlets:
+                    return (await asyncio.to_thread(gather, collector, inlets)).failed
+                # Webhooks alone: `harness collect --listen` writes what they bring into the same ledger.
+                collector.end_pass(_now())
+                return []
 
             session = Session(
                 run=prepared.run,
@@ -57,9 +67,16 @@ def drive(
                 except asyncio.CancelledError:
                     ledger.set_state(prepared.run.id, "interrupted")
                     return session.conclude(), True
+            if any(seed.mailbox for seed in prepared.segment.seeds):
+                await asyncio.to_thread(read_back, ledger, said.facts, workspace.unlock_mailbox, _now)
+                said = session.conclude()
             return said, session.stopping.is_set()
 
         return asyncio.run(main())
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 @contextlib.contextmanager

@@ -176,6 +176,11 @@ def check_ready(workspace: Workspace, relay: Relay) -> None:
     if relay.kind == "sandbox":
         load_policy(workspace.path(relay.policy), relay.policy)
         return
+    if relay.answers is Answers.BOUNCES and not relay.bounces:
+        raise ConfigError(
+            f"relay.yaml: relays.{relay.name}: answers: bounces needs a list of bounces: (imap, maildir, mbox, eml, "
+            "events or webhook): where nobody listens, silence means nothing"
+        )
     workspace.unlock(relay)
     for source in relay.bounces:
         workspace.unlock_source(relay, source)

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from harness.campaign.expand import Expansion
 from harness.edge.ledger import Ledger
+from harness.errors import MailboxError
 from harness.model.campaign import Campaign
 from harness.model.problem import Pause, Send, Stop
 from harness.model.record import Happening, RunRecord, TrialRecord
@@ -23,11 +24,13 @@ from harness.model.reply import Reply
 from harness.model.trial import Ask
 from harness.model.variant import Identity, Message, variant_id
 from harness.run.conclude import Conclusion, Mind, Read, conclude, stopped_by
-from harness.run.sending import Delivery, Pool, deliver_trials, retries_of, unfinished
+from harness.run.pool import Pool
+from harness.run.sending import Delivery, deliver_trials, retries_of, unfinished
 from harness.run.stamp import stamp
 from harness.run.token import make_token
 
 POLL = 5.0  # seconds between two looks at the bounces
+DEAF = 5  # readings in a row that failed: nobody listens any more
 LONGEST_LEAP = 900.0  # a wait for a cap longer than this is left to `--resume`
 
 
@@ -79,10 +82,13 @@ async def retest(session: Session) -> Conclusion:
     with ledger.own(run.id):
         ledger.set_state(run.id, "running")
         ledger.recover(run.id, session.now())
+        state = "interrupted"
         try:
             state = await _go_on(session)
         finally:
             await session.pool.close()
+            if state == "interrupted":
+                ledger.set_state(run.id, state)
         ended = session.now() if state in ("finished", "stopped") else None
         ledger.set_state(run.id, state, ended)
     return session.conclude()
@@ -156,12 +162,21 @@ async def _deliver(session: Session, tokens: Sequence[str]) -> str:
 
 
 async def _hear(session: Session) -> None:
-    """Where answers come as bounces, read them until nothing is pending any more."""
+    """Where answers come as bounces, read them until nothing is pending any more.
+
+    Raises:
+        MailboxError: a source can't be read time and again; without it silence would mean nothing.
+    """
     if session.run.answers != "bounces":
         return
+    deaf = 0
     while not session.stopping.is_set():
-        for failure in await session.collect():
+        failures = await session.collect()
+        deaf = deaf + 1 if failures else 0
+        for failure in failures:
             session.listener.waits(failure, None)
+        if deaf >= DEAF:
+            raise MailboxError(f"{failures[0]}; put it right, then `harness run --resume {session.run.id}`")
         said = session.conclude()
         if not said.pending:
             return
@@ -173,7 +188,7 @@ async def _hear(session: Session) -> None:
         until = latest + timedelta(seconds=session.run.settle)
         rest = (until - session.now()).total_seconds()
         session.listener.waits(f"bounces of {len(said.pending)} messages", until)
-        await _sleep(session, min(POLL, max(0.2, session.run.settle / 10), max(0.05, rest)))
+        await _sleep(session, min(POLL, max(0.2, session.run.settle / 10), rest if rest > 0 else 1.0))
 
 
 async def _pause(session: Session, ticks: int, why: str) -> str:

@@ -9,20 +9,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from harness.edge.ledger import Ledger
 from harness.edge.relay import Connection, DeliveryError, Handover
-from harness.edge.scribe import Scribe
 from harness.errors import RelayError
-from harness.model.record import Attempt, Happening, RunFacts, RunRecord, TrialRecord
+from harness.model.record import Happening, RunFacts, RunRecord, TrialRecord
 from harness.model.relay import Relay
 from harness.model.reply import Reply
 from harness.model.trial import State
 from harness.run.conclude import Read, stopped_by
+from harness.run.journal import Journal
 from harness.run.pace import Hold, Left, back_off, hold, lookback, seed_hold
+from harness.run.pool import Pool
 
 TOLD = 2.0  # seconds: shorter waits are the pace itself and are not announced
 NOTED = 30.0  # seconds: longer waits are part of the run's story
@@ -71,46 +72,6 @@ class Delivery:
 
     until: datetime | None = None
     why: str = ""
-
-
-@dataclass
-class Pool:
-    """The connections of a run, kept between its steps."""
-
-    idle: list[Connection] = field(default_factory=list)
-    lost: int = 0  # connections in a row that closed before the message bytes
-    opening: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _scribe: Scribe | None = None
-
-    async def borrow(self, relay: Relay, tell: Callable[[str], None]) -> Connection:
-        """Return an open connection. One is opened at a time, so that a wrong password is one failed login."""
-        while self.idle:
-            connection = self.idle.pop()
-            if connection.carried < relay.pace.messages_per_connection:
-                return connection
-            await connection.close()
-        connection = Connection(relay, tell)
-        async with self.opening:
-            await connection.open()
-        return connection
-
-    def give_back(self, connection: Connection) -> None:
-        """Keep a connection for the next message."""
-        self.idle.append(connection)
-
-    def scribe(self, ledger: Ledger, connections: int) -> Scribe:
-        """Return the one who writes this run's marks."""
-        if self._scribe is None:
-            self._scribe = Scribe(ledger, threaded=connections > 1)
-        return self._scribe
-
-    async def close(self) -> None:
-        """Say goodbye on every connection, and write what is left to write."""
-        idle, self.idle = self.idle, []
-        await asyncio.gather(*(connection.close() for connection in idle))
-        if self._scribe is not None:
-            self._scribe.close()
-            self._scribe = None
 
 
 def unfinished(facts: RunFacts, retries: int) -> list[str]:
@@ -281,7 +242,7 @@ class _Work:
     async def _send(self, entry: _Entry) -> None:
         """Take one trial through one transaction and write down what came of it."""
         session, trial = self.session, entry.trial
-        journal = _Journal(self.scribe, self.ledger, trial, session.now)
+        journal = Journal(self.scribe, self.ledger, trial, session.now)
         connection: Connection | None = None
         try:
             connection = await session.pool.borrow(self.relay, self._reconnects)
@@ -302,7 +263,7 @@ class _Work:
         if connection is not None:
             session.pool.give_back(connection)
 
-    async def _failed(self, trial: TrialRecord, journal: _Journal, failure: DeliveryError) -> None:
+    async def _failed(self, trial: TrialRecord, journal: Journal, failure: DeliveryError) -> None:
         if failure.reply is not None and not failure.after_content:
             await self._turned_away(trial, journal, failure, failure.reply)
             return
@@ -317,14 +278,14 @@ class _Work:
             raise RelayError(f"{failure} ({times}); check the relay, then use --resume") from None
         self._heed_stop_rules()
 
-    async def _turned_away(self, trial: TrialRecord, journal: _Journal, failure: DeliveryError, reply: Reply) -> None:
+    async def _turned_away(self, trial: TrialRecord, journal: Journal, failure: DeliveryError, reply: Reply) -> None:
         """Keep a refusal to talk: its words are an answer to this trial. The last try's ends the run."""
         journal.begin()
         after = await self._answered(trial, journal, Handover(reply, None, failure.transcript))
         if reply.transient and not _may_retry(after, self.retries):
             raise RelayError(f"{failure}; wait, then use --resume") from None
 
-    async def _answered(self, trial: TrialRecord, journal: _Journal, taken: Handover) -> TrialRecord:
+    async def _answered(self, trial: TrialRecord, journal: Journal, taken: Handover) -> TrialRecord:
         """Write down an answer. The commit of an acceptance may run beside the next MAIL; a refusal is waited for."""
         reply = taken.reply
         attempt, written = journal.record(taken)
@@ -348,45 +309,6 @@ class _Work:
 
     def _reconnects(self, text: str) -> None:
         self.ledger.happen(self.session.run.id, Happening(self.session.now(), "reconnect", text))
-
-
-class _Journal:
-    """The marks of one transaction, each made once."""
-
-    def __init__(self, scribe: Scribe, ledger: Ledger, trial: TrialRecord, now: Callable[[], datetime]) -> None:
-        self._scribe, self._ledger, self._now = scribe, ledger, now
-        self._token, self._number = trial.token, len(trial.attempts) + 1
-        self.begun: datetime | None = None
-        self.content_at: datetime | None = None
-        self._beginning: asyncio.Future[None] | None = None
-
-    def begin(self) -> None:
-        """Mark `sending`. The commit runs beside MAIL and RCPT, which nobody could count as sending."""
-        if self.begun is None:
-            at = self.begun = self._now()
-            self._beginning = self._scribe.write(lambda: self._ledger.begin(self._token, at))
-
-    async def content(self) -> None:
-        """Mark `content`, and wait until it is on the disk."""
-        if self.content_at is None and self._beginning is not None:
-            await self._beginning
-            at = self._now()
-            await self._scribe.write(lambda: self._ledger.content(self._token, at), now=True)
-            self.content_at = at
-
-    def record(self, taken: Handover) -> tuple[Attempt, asyncio.Future[None]]:
-        """Write down the answer; the future is done when it is on the disk."""
-        at, reply = self._now(), taken.reply
-        written = self._scribe.write(
-            lambda: self._ledger.record(self._token, reply, taken.queue_id, taken.transcript, at)
-        )
-        attempt = Attempt(self._number, State.ANSWERED, self.begun, self.content_at, at, reply, None, taken.queue_id)
-        return attempt, written
-
-    async def fail(self, state: State, error: str, transcript: str) -> None:
-        """Write down that there was no answer."""
-        at = self._now()
-        await asyncio.shield(self._scribe.write(lambda: self._ledger.fail(self._token, state, error, transcript, at)))
 
 
 async def _nap(sleep: Callable[[float], Awaitable[None]], seconds: float) -> bool:

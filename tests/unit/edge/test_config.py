@@ -182,3 +182,15 @@ def test_aliases_that_multiply_are_refused(place: Path) -> None:
     (place / "seeds.yaml").write_text(bomb)
     with pytest.raises(ConfigError, match=r"too many values"):
         Workspace(place).segment()
+
+
+def test_a_bare_secret_reference_in_braces_is_read_as_if_it_were_quoted(place: Path) -> None:
+    (place / "relay.yaml").write_text(
+        RELAY.replace(
+            "tls: none",
+            "tls: starttls, username: u, password: ${P_W}, bounces: [{kind: imap, host: h.example, username: b, password: ${Q}}]",
+        )
+    )
+    relay = Workspace(place).relay()
+    assert relay.password == "${P_W}"
+    assert relay.bounces[0].password == "${Q}"
