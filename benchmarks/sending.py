@@ -37,7 +37,8 @@ from harness.model.reply import Reply
 from harness.model.trial import Ask, Phase, State
 from harness.model.variant import Message
 from harness.run.conclude import Read
-from harness.run.sending import Pool, deliver_trials
+from harness.run.pool import Pool
+from harness.run.sending import deliver_trials
 from tests.integration.ledger_nouns import a_run
 
 LATENCY = 0.050
@@ -90,6 +91,7 @@ class Runs:
         self.number = 0
 
     def plan(self, count: int) -> list[str]:
+        """Write down so many trials; returns their tokens."""
         tokens = []
         for _ in range(count):
             token = f"bench-{self.number:06d}"
@@ -100,6 +102,7 @@ class Runs:
         return tokens
 
     def journalled(self, port: int, connections: int = 1) -> Callable[[int], float]:
+        """Return what plans trials, sends them with the journal, and tells how many a second were sent."""
         pace = Pace(connections, 0.0, 0.0, None, None, 10**9, avoid_top_of_hour=False)
         relay = Relay("bench", "sandbox", port=port, tls=Tls.NONE, pace=pace)
 

@@ -25,6 +25,8 @@ from harness.run.journal import Journal
 from harness.run.pace import Hold, Left, back_off, hold, lookback, seed_hold
 from harness.run.pool import Pool
 
+__all__ = ["Delivery", "Listener", "Outgoing", "Pool", "deliver_trials", "retries_of", "unfinished"]
+
 TOLD = 2.0  # seconds: shorter waits are the pace itself and are not announced
 NOTED = 30.0  # seconds: longer waits are part of the run's story
 LOST_IN_A_ROW = 3  # connections that closed before the message bytes: the relay does not want us

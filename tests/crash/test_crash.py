@@ -5,9 +5,9 @@ from tests.crash.victim import POINTS
 
 
 def test_runs_that_are_killed_anywhere_send_nothing_twice_and_lose_no_answer() -> None:
-    tally = crash_runs(12, "short")
+    tally = crash_runs(8, "short")
     assert tally.violations == []
-    assert tally.runs == 12
-    assert tally.killed.total() >= 10
-    assert tally.kept > 100
+    assert tally.runs == 8
+    assert tally.killed.total() >= 7
+    assert tally.kept > 80
     assert set(tally.killed) <= {*POINTS, "at a random moment"}

@@ -16,7 +16,8 @@ from harness.model.reply import Reply
 from harness.model.trial import Ask, Phase
 from harness.model.variant import Message
 from harness.run.conclude import Read
-from harness.run.sending import Delivery, Pool, deliver_trials, retries_of, unfinished
+from harness.run.pool import Pool
+from harness.run.sending import Delivery, deliver_trials, retries_of, unfinished
 from tests.integration.ledger_nouns import a_run
 
 QUICK = Pace(gap=0.0, jitter=0.0, per_hour=None, avoid_top_of_hour=False, backoff=0.05)
