@@ -110,6 +110,23 @@ def trigger() -> Told:
     return told(play.facts(PREFLIGHT), finding)
 
 
+def adaptive() -> Told:
+    """The same, found with few messages: the default strategy."""
+    play = Play(PARTS, refuses(PARTNER), strategy="adaptive")
+    base, to = frozenset({"subject", "html"}), play.run.segment.seeds
+    play.send(frozenset(), Phase.CONTROL, to=to[:2], why="the plain control goes first")
+    play.send(play.everything, Phase.REPRODUCE, to=to[:2], why="is production refused here?")
+    play.send(frozenset(part.id for part in PARTS[:6]), Phase.SEARCH, to=to[:1], why="half of what is suspected")
+    play.send(base | {PARTNER, SHOP}, Phase.SEARCH, to=to[1:2], why="half of what is left")
+    play.send(base | {SHOP}, Phase.SEARCH, to=to[:1], why="half of what is left")
+    for block, seed in enumerate(to[:4]):
+        for arm, held in ((f"parent:{PARTNER}", base), ("child", base | {PARTNER})):
+            play.send(held, Phase.PROOF, to=[seed], arm=arm, subject=(PARTNER,), block=block, why="prove the link")
+    play.send(frozenset(), Phase.CONTROL, to=to[4:5], why="several refusals: is the sender still accepted?")
+    play.send(play.everything - {PARTNER}, Phase.RESTORE, to=to[:4], why="production without the suspect")
+    return told(play.facts(PREFLIGHT), Finding(VerdictKind.TRIGGER, (((PARTNER,), Scope()),), (PARTNER,)))
+
+
 def nothing() -> Told:
     """Nothing is refused."""
     play = Play(PARTS, lambda held, seed: OK)
@@ -241,6 +258,7 @@ def comparison() -> Comparison:
 
 STORIES: Mapping[str, Callable[[], Told]] = {
     "trigger": trigger,
+    "adaptive": adaptive,
     "nothing-refused": nothing,
     "sender": sender,
     "inconclusive": inconclusive,

@@ -95,6 +95,7 @@ def save_zip(path: Path, files: dict[str, bytes], run: RunRecord) -> None:
                 entry = ZipInfo(f"evidence-{run.id}/{name}", stamp)
                 entry.external_attr = 0o600 << 16
                 archive.writestr(entry, content, ZIP_DEFLATED)
+        beside.chmod(0o600)  # unredacted, it names people
         beside.replace(path)
     except OSError as error:
         raise ConfigError(f"{path}: can't be written: {error.strerror or error}; name another with --output") from None

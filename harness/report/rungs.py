@@ -8,7 +8,7 @@ stands the confirmation by removal.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.model.outcome import Tally, VariantTally
 from harness.model.trial import Outcome, Phase
@@ -16,6 +16,7 @@ from harness.model.variant import CONTROL, PRODUCTION
 from harness.report.told import Told
 
 BESIDE = frozenset({Phase.RESTORE.value, Phase.CONTEXT.value})  # shown beside the ladder, or in the map alone
+SPELT = 4  # things that production lacks by name; above, by their number
 MOST_MARKS = 24  # marks of single messages that one rung shows; above, the counts alone
 MARKS = {
     Outcome.ACCEPTED: "ok",
@@ -54,7 +55,14 @@ def shown_rungs(told: Told) -> tuple[ShownRung, ...]:
 def removals(told: Told) -> tuple[ShownRung, ...]:
     """Return the variants that confirm by removal: production without the triggers."""
     restored = [variant for variant in told.tallies.variants if Phase.RESTORE.value in variant.phases]
-    return tuple(_shown(told, variant, False) for variant in restored)
+    return tuple(replace(_shown(told, variant, False), change=_without(told, variant)) for variant in restored)
+
+
+def _without(told: Told, variant: VariantTally) -> str:
+    """Say what production lacks in a variant."""
+    titles = told.titles()
+    gone = [titles[factor.id] for factor in told.facts.run.factors if factor.id not in variant.factors]
+    return f"without {', '.join(gone)}" if len(gone) <= SPELT else f"without {len(gone)} changes"
 
 
 def _on_ladder(told: Told, variant: VariantTally, proved: set[str]) -> bool:
