@@ -19,6 +19,7 @@ from harness.model.answer import Reading
 _WEAK = ("status-", "code-")
 _GENERAL = frozenset(("none", "policy", "greylisting", "too-many-errors", "system-fault", "expired"))
 _LONGEST = 3000
+_NUMBERS = 600  # reply codes stand at the beginning of what a server says
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +70,18 @@ def _helped(reading: Reading, around: Around, said: Said, rules: Rules) -> tuple
     code, enhanced = reading.code, reading.enhanced
     best, best_words = reading, reading.text
     seen: set[str] = set()
-    for text in _candidates(said, around):
+    for near, text in _candidates(said, around):
+        if not near and _strength(best) == 2:
+            break  # the text at large is asked for a reason, not for numbers alone
         folded = fold(text[:_LONGEST])
         if not folded or folded in seen:
             continue
         seen.add(folded)
-        its_code = find_code(folded[:600])
+        its_code = find_code(folded[:_NUMBERS])
         if code is None and its_code is not None and _fits(its_code, said):
             code = its_code
             enhanced = _better(find_enhanced(said.status), find_enhanced(folded, code), code) or enhanced
-        enhanced = enhanced or find_enhanced(folded, code)
+        enhanced = enhanced or find_enhanced(folded[:_NUMBERS], code)
         if _strength(best) < 2:
             other = read_reply(folded, code=code, enhanced=enhanced, rules=rules)
             if _strength(other) > _strength(best) or not best_words:
@@ -89,19 +92,21 @@ def _helped(reading: Reading, around: Around, said: Said, rules: Rules) -> tuple
     return replace(best, code=code, enhanced=enhanced, tag=tag, text=best_words), f"{reading.text} {best_words}"
 
 
-def _candidates(said: Said, around: Around) -> Iterator[str]:
-    """Yield the texts that may say it, the closest to the recipient first."""
+def _candidates(said: Said, around: Around) -> Iterator[tuple[bool, str]]:
+    """Yield the texts that may say it, the closest to the recipient first, with whether they are about him."""
     told, whole = around.told, around.whole
     if told is not said:
-        yield told.diagnostic
-    yield from answers_in(told.extra)
-    yield without_chatter(told.extra.partition("\n")[0])
+        yield True, told.diagnostic
+    for piece in answers_in(told.extra):
+        yield True, piece
+    yield True, without_chatter(told.extra.partition("\n")[0])
     if told is not said:
-        yield said.extra
-    yield without_chatter(told.extra)
+        yield True, said.extra
+    yield True, without_chatter(told.extra)
     if whole:
-        yield from answers_in(whole)
-        yield without_chatter(whole)
+        for piece in answers_in(whole):
+            yield False, piece
+        yield False, without_chatter(whole)
 
 
 def _above_knows_better(reading: Reading, told: Said, rules: Rules) -> Reading:

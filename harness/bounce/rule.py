@@ -8,6 +8,7 @@ lets other words stand between. There are no regular expressions, so no text can
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -16,9 +17,10 @@ from harness.model.reply import Step
 
 GAPS = re.compile(r"[\W_]+")
 _AN_ADDRESS = re.compile(r"[^\s<>()\[\],;:\"@]{1,64}@[^\s<>()\[\],;:\"]{1,255}")
-# A word of a phrase with blanks on both sides; doubled blanks stand for gaps.
+# A word of a phrase with blanks on both sides.
 _WHOLE = re.compile(r"(?<= )[^ ]+(?= )")
 _BLANKED = {code: chr(code).lower() if chr(code).isalnum() else " " for code in range(128)}
+_START = 3
 _KEPT = 8000  # characters of a reply that rules look at; the record keeps all
 GAP = " ... "
 
@@ -109,7 +111,7 @@ class Rules:
     def first(self, words: str, code: int | None, enhanced: str | None, tagged: bool = False) -> Rule | None:
         """Find the rule that decides, None if no rule knows the reply; `words` comes from `words_of`."""
         heard = self._index.heard(words)
-        for rank in sorted({*heard, *self._index.wordless}):
+        for rank in sorted(self._index.wordless.union(heard)):
             rule = self.rules[rank]
             said = heard.get(rank, 0)
             if said & _UNLESS or (rule.says and not said & _SAYS) or (rule.also and not said & _ALSO):
@@ -120,50 +122,69 @@ class Rules:
 
 
 _SAYS, _ALSO, _UNLESS = 1, 2, 4
+_Entry = tuple[str, int, int]  # a phrase, the rank of its rule, and which of its lists it stands in
 
 
 @dataclass(frozen=True, slots=True)
 class _Index:
     """Phrases by a word of theirs, so that a reply is compared with the few that share a word with it."""
 
-    by_word: Mapping[str, tuple[tuple[str, int, int], ...]]  # word -> (phrase, rank of its rule, which list)
-    open_ended: tuple[tuple[str, int, int], ...]  # phrases without a whole word
-    wide: tuple[tuple[str, int, int], ...]  # the same in scripts that put no blanks between words
-    wordless: tuple[int, ...]  # rules that need no words
+    by_word: Mapping[str, tuple[_Entry, ...]]  # by the word that the fewest phrases have
+    by_start: Mapping[str, tuple[_Entry, ...]]  # open-ended words, by their first letters
+    anywhere: tuple[_Entry, ...]  # phrases without a whole word, as in scripts that put no blanks between words
+    anywhere_ascii: tuple[_Entry, ...]
+    wordless: frozenset[int]  # rules that need no words
 
     @classmethod
     def of(cls, rules: Iterable[Rule]) -> _Index:
         """Index the phrases of ordered rules."""
-        by_word: dict[str, list[tuple[str, int, int]]] = {}
-        open_ended: list[tuple[str, int, int]] = []
-        wide: list[tuple[str, int, int]] = []
-        wordless: list[int] = []
-        for rank, rule in enumerate(rules):
-            if not rule.says:
-                wordless.append(rank)
-            for bit, phrases in ((_SAYS, rule.says), (_ALSO, rule.also), (_UNLESS, rule.unless)):
-                for phrase in phrases:
-                    whole = _WHOLE.findall(phrase.replace(GAP, "  "))
-                    if whole:
-                        by_word.setdefault(max(whole, key=len), []).append((phrase, rank, bit))
-                    else:
-                        (open_ended if phrase.isascii() else wide).append((phrase, rank, bit))
+        ranked = list(enumerate(rules))
+        entries = [
+            (phrase, rank, bit)
+            for rank, rule in ranked
+            for bit, phrases in ((_SAYS, rule.says), (_ALSO, rule.also), (_UNLESS, rule.unless))
+            for phrase in phrases
+        ]
+        common = Counter(word for phrase, _, _ in entries for word in _whole_words(phrase))
+        by_word: dict[str, list[_Entry]] = {}
+        by_start: dict[str, list[_Entry]] = {}
+        anywhere: list[_Entry] = []
+        for entry in entries:
+            whole = _whole_words(entry[0])
+            if whole:
+                by_word.setdefault(min(whole, key=lambda word: (common[word], -len(word))), []).append(entry)
+            elif entry[0].startswith(" ") and len(entry[0]) > _START:
+                by_start.setdefault(entry[0][1 : _START + 1], []).append(entry)
+            else:
+                anywhere.append(entry)
+        wordless = frozenset(rank for rank, rule in ranked if not rule.says)
         return cls(
-            {word: tuple(found) for word, found in by_word.items()}, tuple(open_ended), tuple(wide), tuple(wordless)
+            {word: tuple(found) for word, found in by_word.items()},
+            {start: tuple(found) for start, found in by_start.items()},
+            tuple(anywhere),
+            tuple(entry for entry in anywhere if entry[0].isascii()),
+            wordless,
         )
 
     def heard(self, words: str) -> dict[int, int]:
         """Return which lists of which rules have a phrase in these words."""
         found: dict[int, int] = {}
-        candidates = [self.open_ended] if words.isascii() else [self.open_ended, self.wide]
+        groups = [self.anywhere_ascii if words.isascii() else self.anywhere]
+        by_word, by_start = self.by_word, self.by_start
         for word in set(words.split()):
-            if word in self.by_word:
-                candidates.append(self.by_word[word])
-        for group in candidates:
+            if word in by_word:
+                groups.append(by_word[word])
+            if word[:_START] in by_start:
+                groups.append(by_start[word[:_START]])
+        for group in groups:
             for phrase, rank, bit in group:
                 if phrase in words or (GAP in phrase and _stands_in(words, phrase)):
                     found[rank] = found.get(rank, 0) | bit
         return found
+
+
+def _whole_words(phrase: str) -> list[str]:
+    return [word for piece in phrase.split(GAP) for word in _WHOLE.findall(piece)]
 
 
 def words_of(text: str) -> str:

