@@ -85,7 +85,22 @@ def accuse(desk: Desk, case: Case, names: tuple[str, ...], pool: Pool) -> Step[N
     culprit = Culprit(names, told_scope(desk, names, case.others(names)), tuple(pool))
     case.culprits.append(culprit)  # proved: it stays in the verdict even if a cap ends the run while its scope is open
     scope = yield from settle_scope(desk, names, case.others(names))
-    case.culprits[case.culprits.index(culprit)] = Culprit(names, scope, tuple(pool))
+    known = Culprit(names, scope, tuple(pool))
+    case.culprits[case.culprits.index(culprit)] = known
+    if not (yield from prove_within(desk, known)):
+        case.culprits.remove(known)
+
+
+def prove_within(desk: Desk, culprit: Culprit) -> Step[bool]:
+    """Make sure that the proof holds on the seeds that the claim is about; True if it does."""
+    wanted = claim(desk, culprit.factors)
+    within = None
+    if culprit.scope.type != "all":
+        within = [s.id for s in desk.problem.seeds if culprit.scope.holds(s.id, s.domain, s.values)]
+    if evidence_for(desk, wanted.subject, within) >= wanted.need:
+        return True
+    seeds = [seed for seed in culprit.seeds if within is None or seed in within] or within or list(culprit.seeds)
+    return (yield from prove(desk, wanted, Pool(desk, wanted.child, seeds), within=within))
 
 
 def find_by_splitting(
@@ -105,10 +120,7 @@ def find_by_splitting(
 def prove_again(desk: Desk, case: Case) -> Step[bool]:
     """Repeat proofs that a refusal of the sender cut through later; True if one failed and was dropped."""
     for culprit in list(case.culprits):
-        wanted = claim(desk, culprit.factors)
-        if evidence_for(desk, wanted.subject) >= wanted.need:
-            continue
-        if not (yield from prove(desk, wanted, Pool(desk, wanted.child, culprit.seeds))):
+        if not (yield from prove_within(desk, culprit)):
             case.culprits.remove(culprit)
             return True
     return False

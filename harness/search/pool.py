@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from harness.model.trial import Ask, Phase
 from harness.search.desk import Desk, Factors, Halt, Step
+
+MOST_ASKED = 3  # messages to a seed that might join; a weak trigger may miss it
 
 
 class Pool(Collection[str]):
@@ -15,7 +18,7 @@ class Pool(Collection[str]):
         self.desk = desk
         self.target = target
         self.seeds = list(seeds)
-        self._asked: set[str] = set()
+        self._asked: Counter[str] = Counter()
 
     def __contains__(self, seed: object) -> bool:
         return seed in self.seeds
@@ -51,20 +54,20 @@ class Pool(Collection[str]):
     def _widen(self, variants: Sequence[Factors]) -> Step[None]:
         desk = self.desk
         held = desk.shown(self.target, self.seeds[0]) if self.seeds else self.target
-        others = [s for s in desk.alive() if s not in self.seeds and s not in self._asked]
+        others = [s for s in desk.alive() if s not in self.seeds and self._asked[s] < MOST_ASKED]
         others = [s for s in others if desk.shown(self.target, s) == held]
         if not others:
             raise Halt(Halt.SEEDS, desk.no_seed())
         if desk.problem.transactional:  # a refused message must not be repeated: trust that seeds are alike
             self.seeds += others
-            self._asked.update(others)
             return
         known = {desk.seeds[seed].domain for seed in self.seeds}
-        seed = desk.pick(self.target, others, avoid=[s for s in others if desk.seeds[s].domain not in known])
-        self._asked.add(seed)
+        known |= {desk.seeds[s].domain for s in others if self._asked[s]}
+        seed = min(others, key=lambda s: (self._asked[s], desk.seeds[s].domain not in known, desk.used[s]))
+        self._asked[seed] += 1
         why = "The seeds that refuse it have had their share of messages: does this one refuse it too?"
         seen = yield from desk.ask(Ask(self.target, seed, Phase.REPRODUCE, why=why), 0.7)
         if seen is not None and seen.rejected:
             self.seeds.append(seed)
         elif seen is None and desk.log[-1].rejected:
-            self._asked.discard(seed)
+            self._asked[seed] -= 1

@@ -17,7 +17,7 @@ from harness.search.pool import Pool
 from harness.search.scope import likely_affected
 
 HOPELESS = 0.05  # an e-value below which the suspicion is given up
-MOST_BLOCKS = 14
+MOST_BLOCKS = 20
 CHILD_EXPECTED = 0.85
 
 
@@ -42,9 +42,9 @@ def claim(desk: Desk, names: Collection[str], context: Factors = frozenset()) ->
     return Claim(subject, child, tuple((name, desk.without(child, [name])) for name in subject))
 
 
-def evidence_for(desk: Desk, subject: tuple[str, ...]) -> float:
-    """Return the e-value of the weakest member."""
-    return min(e_value(blocks_of(desk.log, subject, name)) for name in subject)
+def evidence_for(desk: Desk, subject: tuple[str, ...], seeds: Collection[str] | None = None) -> float:
+    """Return the e-value of the weakest member, on the seeds that a scoped claim is about."""
+    return min(e_value(blocks_of(desk.log, subject, name, seeds)) for name in subject)
 
 
 def sends_missing(desk: Desk, wanted: Claim) -> tuple[int, int]:
@@ -60,15 +60,17 @@ def prove(
     pool: Pool,
     doubtful: Callable[[], bool] | None = None,
     expect: Callable[[Factors], float] | None = None,
+    within: Collection[str] | None = None,
 ) -> Step[bool]:
     """Send blocks until the claim is proved, or is given up: then False.
 
     `doubtful` is asked between messages whether what is known by now speaks against going on; a block left open
-    is finished first when the suspicion comes back. `expect` says how likely a refusal is.
+    is finished first when the suspicion comes back. `expect` says how likely a refusal is. `within` are the seeds
+    that a scoped claim is about; None for all.
     """
     doubtful = doubtful or (lambda: evidence_for(desk, wanted.subject) < HOPELESS)
     opened: list[int] = []
-    while evidence_for(desk, wanted.subject) < wanted.need:
+    while evidence_for(desk, wanted.subject, within) < wanted.need:
         if len(opened) >= MOST_BLOCKS:
             return False
         block, asks = _open_block(desk, wanted) or (yield from _new_block(desk, wanted, pool))
@@ -77,7 +79,7 @@ def prove(
         expected = [(ask, expect(ask.factors) if expect else _expected(ask)) for ask in asks]
         yield from _send_block(desk, expected, doubtful)
         pool.admit(seen.ask.seed for seen in desk.log[before:] if seen.rejected and seen.ask.arm == "child")
-        if evidence_for(desk, wanted.subject) < wanted.need and doubtful():
+        if evidence_for(desk, wanted.subject, within) < wanted.need and doubtful():
             return False
     return True
 
