@@ -29,10 +29,8 @@ def find_pairs(rest: Rest, table: Table, rate: float) -> list[Cause]:
     """
     con, fields = rest.scanned.session, rest.scanned.fields
     many = set(lists(fields))
-    distinct = [
-        con.execute(f"SELECT approx_count_distinct(f{i}) FROM kept WHERE {rest.sql}").fetchone()[0]
-        for i in range(len(fields))
-    ]
+    counted = ", ".join(f"approx_count_distinct(f{i})" for i in range(len(fields)))
+    distinct = con.execute(f"SELECT {counted} FROM kept WHERE {rest.sql}").fetchone()
     usable = [i for i, count in enumerate(distinct) if 1 < count <= 5_000 and i not in many][:PAIR_FIELDS]
     if len(usable) < 2:
         return []

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import special
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -135,8 +135,8 @@ def interval(failed: int, sent: int) -> tuple[float, float]:
     """Return the exact 95 % interval of a rate (Clopper and Pearson)."""
     if not sent:
         return 0.0, 1.0
-    low = float(stats.beta.ppf(0.025, failed, sent - failed + 1)) if failed else 0.0
-    high = float(stats.beta.ppf(0.975, failed + 1, sent - failed)) if failed < sent else 1.0
+    low = float(special.betaincinv(failed, sent - failed + 1, 0.025)) if failed else 0.0
+    high = float(special.betaincinv(failed + 1, sent - failed, 0.975)) if failed < sent else 1.0
     return low, high
 
 

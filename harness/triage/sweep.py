@@ -25,8 +25,8 @@ from harness.triage.statement import Plan, scan
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-CONTROLS = 60_000  # delivered rows that are kept, about
-EXACT = 1_000_000  # up to so many rows, all that was said of one message is always made one row
+CONTROLS = 40_000  # delivered rows that are kept, about
+EXACT = 200_000  # up to so many rows, all that was said of one message is always made one row
 # A reply without what differs from copy to copy, so that each wording is read once.
 FOLDED = (
     "regexp_replace(regexp_replace(reply, '[^\\s<>@:;,]+@[^\\s<>@:;,]+', 'address', 'g'), "
