@@ -40,6 +40,7 @@ class Progress:
         self.counts: Counter[str] = Counter()
         self.rungs = {rung.variant: number for number, rung in enumerate(run.ladder)}
         self.last = ""
+        self.said: set[str] = set()
         self.bar: Bar | None = None
         self.task: TaskID | None = None
 
@@ -77,9 +78,9 @@ class Progress:
         if self.bar is not None and self.task is not None:
             rung = max((n for v, n in self.rungs.items() if v == self._variant(ask)), default=0)
             self.bar.update(self.task, description=escape(clean(stage)), completed=rung, counts=self._counts())
-        if text != self.last:
-            self.last = text
-            self._line(f"  {stage}: {text}" if not text.startswith(stage) else f"  {text}")
+        if text not in self.said:  # the control comes again and again among the others
+            self.said.add(text)
+            self._line(f"  {stage}: {text}")
 
     def answered(self, trial: TrialRecord, reply: Reply | None, error: str | None) -> None:
         """Count what was answered; refusals are worth a line."""
