@@ -58,9 +58,8 @@ def read_mail(raw: bytes, *, rules: Rules = RULES, source: str | None = None) ->
 
 
 def _report(mail: Mail, rules: Rules) -> list[Answer]:
+    mail = _unpacked(mail)
     status_parts = [part for part in mail.parts if part.kind in STATUS_PARTS]
-    if not status_parts and from_daemon(mail):
-        status_parts = _embedded(mail)
     if status_parts:
         if is_forwarded(mail, status_parts[0]):
             return []
@@ -88,24 +87,29 @@ def _report(mail: Mail, rules: Rules) -> list[Answer]:
     return list(_answers(mail, fields, said, rules, replace(prose, recipients=said)))
 
 
-def _embedded(mail: Mail) -> list[Part]:
-    """Find a report that a mail system passed on whole, as a message within its own."""
+def _unpacked(mail: Mail) -> Mail:
+    """Take out a report that a mail system passed on whole, as a message within its own."""
+    if any(part.kind in STATUS_PARTS for part in mail.parts) or not from_daemon(mail):
+        return mail
     for part in mail.parts:
         if part.kind == "message/rfc822" and b"delivery-status" in part.body[:20000].lower():
-            return [inner for inner in take_apart(part.decoded()).parts if inner.kind in STATUS_PARTS]
-    return []
+            inner = take_apart(part.decoded())
+            if any(one.kind in STATUS_PARTS for one in inner.parts):
+                return Mail(mail.headers, inner.parts)
+    return mail
 
 
 def _words(mail: Mail) -> str:
     """Return the text for people: plain parts before the returned message, else the marked-up one."""
-    plain: list[str] = []
+    before: list[Part] = []
     for part in mail.parts:
         if part.kind in RETURNED:
             break
-        if part.kind in ("text/plain", "text") or part.kind in STATUS_PARTS:
-            plain.append(part.text())
-    if any(text.strip() for text in plain):
-        return "\n".join(plain)
+        before.append(part)
+    for kinds in (("text/plain", "text"), STATUS_PARTS):
+        plain = [part.text() for part in before if part.kind in kinds]
+        if any(text.strip() for text in plain):
+            return "\n".join(plain)
     return "\n".join(part.text() for part in mail.parts if part.kind == "text/html")
 
 
