@@ -1,4 +1,5 @@
-"""Sending, measured: what the journal costs, what latency leaves, what ten connections give, what memory does.
+"""Sending, measured: what the journal costs, what latency leaves, what ten connections give, what memory does, and
+what the sandbox takes.
 
     python -m benchmarks.sending [--quick]
 
@@ -22,7 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,6 +32,8 @@ import aiosmtplib
 
 from harness.bounce.reply import read_reply
 from harness.edge.ledger import Ledger
+from harness.edge.policy_file import parse_policy
+from harness.edge.sandbox import Sandbox
 from harness.model.record import RunRecord, TrialRecord
 from harness.model.relay import Pace, Relay, Tls
 from harness.model.reply import Reply
@@ -43,7 +46,10 @@ from tests.integration.ledger_nouns import a_run
 
 LATENCY = 0.050
 SEED = "seed-01@seeds.example"
-FREE = Pace(gap=0.0, jitter=0.0, per_hour=None, messages_per_connection=10**9, avoid_top_of_hour=False)
+POLICY = """rules:
+  - {name: link, when: {link_host: go.partner.example}}
+  - {name: pair, when: {all: [{text: nothing of this}, {image: never}]}}
+"""
 
 
 class Silent:
@@ -124,11 +130,11 @@ class Runs:
         return measure
 
 
-def bare(port: int) -> Callable[[int], float]:
+def bare(port: int, given: Sequence[Message] = ()) -> Callable[[int], float]:
     """A loop of mail, rcpt and data on one connection, with no journal."""
 
     async def main(count: int) -> float:
-        messages = [message(f"bare-{i:06d}") for i in range(count)]
+        messages = given or [message(f"bare-{i:06d}") for i in range(count)]
         begin = time.perf_counter()
         client = aiosmtplib.SMTP(hostname="127.0.0.1", port=port, local_hostname="bench.example", start_tls=False)
         await client.connect()
@@ -197,6 +203,30 @@ def memory(folder: Path, trials: int) -> bool:
     grown = peaks[-1] - peaks[1]
     detail = f"peak {peaks[1]:.1f} MB after {2 * step}, {peaks[-1]:.1f} MB after {trials} trials"
     return told("memory: peak at a fifth / peak at the end", peaks[1] / peaks[-1], 0.95, f"{detail} (+{grown:.1f} MB)")
+
+
+def rehearsal(rounds: int, count: int) -> bool:
+    """Send a campaign-like message to the sandbox, whose policy looks at links, text and images."""
+    blocks = "".join(
+        f'<p>Block {i} of the copy. <a href="https://shop.example/p/{i}?a=1&amp;b=2">Read on</a> '
+        f'<img src="https://img.shop.example/{i}.png"></p>\r\n'
+        for i in range(60)
+    )
+    head = (
+        f"From: Shop <news@shop.example>\r\nTo: {SEED}\r\nSubject: 40% off\r\nMIME-Version: 1.0\r\n"
+        "Content-Type: text/html; charset=us-ascii\r\n\r\n"
+    )
+    one = Message("bounces@shop.example", SEED, "m@shop.example", (head + blocks).encode())
+    context = multiprocessing.get_context("spawn")
+    with Sandbox(parse_policy(POLICY)) as sandbox, context.Pool(1) as pool:
+        rates = [pool.apply(rehearse, (sandbox.port, one, count)) for _ in range(rounds)]
+    rate = statistics.median(rates)
+    detail = f"{rate:.0f}/s of {len(one.content) / 1024:.0f} KB on one connection"
+    return told("sandbox: messages a second / 500", rate / 500, 1.0, detail)
+
+
+def rehearse(port: int, one: Message, count: int) -> float:
+    return bare(port, [one] * count)(count)
 
 
 @contextlib.contextmanager
@@ -277,6 +307,7 @@ def main() -> int:
             loopback(folder, 3 if quick else 9, 200 if quick else 500),
             late(folder, 1 if quick else 3, 8 if quick else 20),
             memory(folder, 1000 if quick else 10_000),
+            rehearsal(3 if quick else 5, 500),
         ]
     return 0 if all(good) else 1
 

@@ -80,3 +80,4 @@ def _tell(given: list[_Entry], results: list[Exception | None]) -> None:
             done.set_result(None)
         else:
             done.set_exception(failure)
+            done.exception()  # seen: whoever awaits it is told, and nobody else must be

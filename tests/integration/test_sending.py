@@ -14,7 +14,7 @@ import pytest
 
 from harness.edge.policy_file import parse_policy
 from harness.edge.sandbox import Decision, Sandbox
-from harness.errors import RelayError
+from harness.errors import ConfigError, RelayError
 from harness.model.relay import Tls
 from harness.model.reply import Step
 from harness.model.trial import State
@@ -190,6 +190,20 @@ def test_a_relay_that_closes_all_the_time_ends_the_run(tmp_path: Path) -> None:
         server.close()
 
     asyncio.run(main())
+
+
+def test_a_ledger_that_can_not_be_written_sends_nothing(sandbox: Sandbox, seen: list[Decision], tmp_path: Path) -> None:
+    session = in_hand(tmp_path, sandbox.port)
+    tokens = plan(session, *[GOOD] * 30)
+    db = session.ledger._db
+    (pages,) = db.execute("PRAGMA page_count").fetchone()
+    db.execute(f"PRAGMA max_page_count={pages}")  # a full disk
+    with pytest.raises(ConfigError, match="the ledger can't be used"):
+        asyncio.run(session.deliver(tokens))
+    handed_over = {decision.sender for decision in seen}
+    states_of = {f"bounce+{t.token}@bounce.test": t.state for t in session.ledger.facts("r1").trials}
+    assert len(handed_over) < 30
+    assert {states_of[sender] for sender in handed_over} <= {State.ANSWERED, State.CONTENT}
 
 
 # -- being interrupted -------------------------------------------------------
