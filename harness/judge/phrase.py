@@ -108,10 +108,6 @@ class Phrases:
             return "production was not sent, or no answer about it counts"
         return f"production was refused {counts.rejected} of {counts.sent} times, and no cause is proved"
 
-    def untestable(self, names: Sequence[str]) -> str:
-        """Say which changes the relay rewrites."""
-        return f"Untestable on this relay, which rewrites it on the way: {self._naming.several(names)}."
-
     def sender(self, refused: Sequence[Observation], stopped: str) -> str:
         """Say that content is not to blame."""
         if not refused:

@@ -7,7 +7,7 @@ the gate becomes `inconclusive`, with what is missing.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from harness.judge.phrase import Phrases, RunWords
@@ -74,7 +74,6 @@ def weigh(
     *,
     seeds: Sequence[Tester] = (),
     words: RunWords | None = None,
-    rewritten: Collection[str] = (),
 ) -> Verdict:
     """Turn a finding into the run's verdict, after its evidence was looked at.
 
@@ -82,8 +81,6 @@ def weigh(
         seeds: with domain, merge values and the factors that their messages have at all; a scoped claim is weighed on
             its own seeds only, and a factor is not cleared by a seed whose message lacks it.
         words: names of run, campaign and segment for the commands of the next step.
-        rewritten: factors that the relay was seen to rewrite on the way; what was sent of them never arrived, so
-            nothing is shown of them.
     """
     phrases = Phrases(factors, words or RunWords())
     case = _Case(finding, tuple(factors), tuple(observations), phrases, {seed.id: seed for seed in seeds})
@@ -100,14 +97,7 @@ def weigh(
             verdict = _inconclusive(case, finding.missing)
     stopped = finding.stopped or verdict.stopped
     whole = replace(verdict, stopped=stopped, notes=(*finding.notes, *verdict.notes))
-    verdicts = _factor_verdicts(case, whole)
-    spoilt = [one.id for one in verdicts if one.id in rewritten and one.verdict == "clear"]
-    if not spoilt:
-        return replace(whole, factors=verdicts)
-    left = tuple(
-        replace(one, verdict="inconclusive", upper_bound=None) if one.id in spoilt else one for one in verdicts
-    )
-    return replace(whole, factors=left, notes=(*whole.notes, phrases.untestable(spoilt)))
+    return replace(whole, factors=_factor_verdicts(case, whole))
 
 
 def exit_code(verdict: Verdict) -> int:
@@ -129,13 +119,15 @@ def _weigh_triggers(case: _Case) -> Verdict:
     triggers = tuple(_trigger(one, _confirmed(case, frozenset(one.factors), sets)) for one in proved)
     fix = case.finding.fix or tuple(dict.fromkeys(one.factors[0] for one in proved))
     notes = (case.phrases.unproved(short, sum(one.more for one in short)),) if short else ()
+    missing = case.finding.missing
     return Verdict(
         VerdictKind.TRIGGER,
         case.phrases.triggers(triggers, fix),
         case.phrases.after_triggers(triggers, fix),
         fix=fix,
         triggers=triggers,
-        notes=notes,
+        missing=missing,
+        notes=(*notes, f"Still open: {missing}.") if missing else notes,
     )
 
 

@@ -88,7 +88,7 @@ def scope_object(scope: Scope) -> dict[str, Any]:
         case "domain":
             return {"type": "domain", "domains": list(scope.domains)}
         case "value":
-            return {"type": "value", "field": scope.field, "value": scope.value}
+            return {"type": "value", "field": (scope.field or "").removeprefix("merge:"), "value": scope.value}
         case "recipients":
             return {"type": "recipients", "seeds": list(scope.seeds)}
     return {"type": scope.type}

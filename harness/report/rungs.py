@@ -49,7 +49,17 @@ def shown_rungs(told: Told) -> tuple[ShownRung, ...]:
     ringed = children or {next((one.id for one in variants if one.tally.rejected), "")}
     if told.facts.run.strategy != "ladder":
         variants.sort(key=lambda variant: (len(variant.factors), variant.id in ringed))
-    return tuple(_shown(told, variant, variant.id in ringed) for variant in variants)
+    shown = {variant.id for variant in variants}
+    rungs = (_shown(told, variant, variant.id in ringed) for variant in variants)
+    return tuple(
+        replace(rung, change=rung.change.removesuffix(_on(variant, shown)))
+        for rung, variant in zip(rungs, variants, strict=True)
+    )
+
+
+def _on(variant: VariantTally, shown: set[str]) -> str:
+    """Return the words that name a parent, which need not be read where the parent stands above."""
+    return f", on {variant.parent}" if variant.parent in shown else ""
 
 
 def removals(told: Told) -> tuple[ShownRung, ...]:

@@ -57,7 +57,7 @@ def test_a_trigger_is_told_with_its_numbers() -> None:
     [
         (Scope(), {"type": "all"}),
         (Scope("domain", domains=("me.com",)), {"type": "domain", "domains": ["me.com"]}),
-        (Scope("value", field="first_name", value="Bo"), {"type": "value", "field": "first_name", "value": "Bo"}),
+        (Scope("value", field="merge:first_name", value="Bo"), {"type": "value", "field": "first_name", "value": "Bo"}),
         (Scope("recipients", seeds=("a@b.example",)), {"type": "recipients", "seeds": ["a@b.example"]}),
     ],
 )
