@@ -24,6 +24,7 @@ _OF_RECIPIENT = frozenset(
 _ADDRESS = re.compile(
     r"<?((?:\"[^\"]{1,64}\"|[^\s<>()\[\],;:\"@（）：，。；、「」]{1,128})@[^\s<>()\[\],;:\"@（）：，。；、「」]{1,255})>?"
 )
+_REPLY = re.compile(r"[245]\d\d[ -]")
 _UTF8 = re.compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")
 _TYPE = re.compile(r"[A-Za-z][\w/.-]{0,30}\s*;\s*")
 # What mailers write where RFC 3464 section 2.3.3 knows five words.
@@ -128,13 +129,16 @@ def _complete(group: dict[str, str]) -> bool:
 def _said(group: dict[str, str]) -> Said:
     final, original = group.get("final-recipient", ""), group.get("original-recipient", "")
     status, _, comment = group.get("status", "").partition(" ")
+    diagnostic = untyped(group.get("diagnostic-code", ""))
+    if not diagnostic and _REPLY.match(group.get("status", "")):  # some write the whole reply there
+        diagnostic = group["status"]
     action = group.get("action", "").lower().split(" ")[0].strip(";.()")
     return Said(
         recipient=address_of(final) or address_of(original) or address_of(group.get("x-actual-recipient", "")),
         original=address_of(original),
         action=_ACTIONS.get(action, action if action in ACTIONS else ""),
         status=status,
-        diagnostic=untyped(group.get("diagnostic-code", "")),
+        diagnostic=diagnostic,
         remote=untyped(group.get("remote-mta", "")).split(" ")[0].strip("[];,."),
         when=group.get("last-attempt-date", ""),
         extra=f"{comment} {group.get('x-supplementary-info', '')}".strip(),

@@ -21,7 +21,7 @@ _DAEMON = re.compile(
     r"|mail-daemon|maildaemon|mdaemon|interscan|content-filter|courier mail server|internet mail|system administrator"
     r"|microsoft outlook|mail service|mailsystem|non-?delivery|undelivered|bounce|double-bounce|mmsc ndr"
     r"|delivery report"
-    r"|delivery notification|no-?reply@|sysadmin@|admin@|mail gateway|mail router|mail transport|delivery-status"
+    r"|delivery notification|no-?reply@|root@|sysadmin@|admin@|mail gateway|mail router|mail transport|delivery-status"
     r"|^<?>?$|mta@",
     re.IGNORECASE,
 )
@@ -77,7 +77,7 @@ def kind_of_mail(mail: Mail) -> Kind | None:
     type_ = report_type(mail)
     if "message/feedback-report" in kinds or type_ == "feedback-report" or _is_complaint(mail):
         return Kind.COMPLAINT
-    if "message/disposition-notification" in kinds or type_ == "disposition-notification":
+    if ("message/disposition-notification" in kinds or type_ == "disposition-notification") and not _refuses(mail):
         return Kind.MDN
     if _is_aggregate(mail):
         return Kind.OTHER
@@ -122,6 +122,11 @@ def is_forwarded(mail: Mail, status: Part) -> bool:
     if content_type.startswith("multipart/report") or status is mail.parts[0]:
         return False
     return not (from_daemon(mail) or empty_path(mail) or _SUBJECT.match(mail.get("subject")))
+
+
+def _refuses(mail: Mail) -> bool:
+    """Tell a refusal in an MDN's clothes, as Dovecot's delivery agent writes it, from a reader's notice."""
+    return from_daemon(mail) and any(b"automatically rejected" in part.body[:2000] for part in mail.parts)
 
 
 def _is_complaint(mail: Mail) -> bool:

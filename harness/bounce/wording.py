@@ -37,7 +37,7 @@ _I = re.IGNORECASE
 STRONG = (
     re.compile(rf"<{ADDRESS}>(?:\.\.\.|:)?(.*)"),
     re.compile(rf"(?:\*{{1,3}}|[•·o+-]|->|--|>>>) ?<?{ADDRESS}>?(?:[:,;.]|$| <|)(.*)"),
-    re.compile(rf"{ADDRESS}(?:<mailto:[^>]{{1,300}}>|\s?<[^>\s]{{1,300}}>)?[:.]?()$"),
+    re.compile(rf"[\"'(]?{ADDRESS}[\"')]?(?:<mailto:[^>]{{1,300}}>|\s?<[^>\s]{{1,300}}>)?[:.]?()$"),
     re.compile(
         rf"{ADDRESS}(?::|,| \[|\s+\(| (?:on|am|le|el|em|il|op) (?=\w{{1,10}}[,./ -])"
         r"| (?=Invalid Address)| (?=.{0,80}ERROR_CODE))(.*)"
@@ -48,10 +48,12 @@ STRONG = (
         r"|original address|recipient email address|intended recipient|addressed to|could not be delivered to"
         r"|not delivered to|undeliverable to|unable to deliver (?:message )?to|delivery failed to|unknown user"
         r"|user unknown|unknown recipient|no such user|mailbox full|failed to deliver to|delivery to"
+        r"|error-for|undeliverable address|delivery failed|mailbox is full|did not reach the following recipient"
         r"|收件人|收信人|宛先|送信先|destinataire|destinatario|empfänger|получатель)"
         rf"\s?[:：]?\s+'?(?:\[smtp:)?<?{ADDRESS}>?'?\]?(.*)",
         _I,
     ),
+    re.compile(rf"[^<@]{{0,200}}\bsmtp=<?{ADDRESS}>?(.*)", _I),
     re.compile(rf"\[status: [^<]{{1,60}}<{ADDRESS}>(.*)", _I),
     re.compile(rf"\S{{1,60}}:\d{{1,8}}:<{ADDRESS}> ?(.*)"),
 )

@@ -116,6 +116,20 @@ def test_a_provider_s_event_may_come_by_mail() -> None:
     assert (answer.recipient, answer.reading.tag, answer.kind) == ("ana@dest.example", "CS01", Kind.BOUNCE)
 
 
+def test_a_provider_s_complaint_by_mail_is_no_bounce() -> None:
+    event = '{"notificationType":"Complaint","complaint":{"complainedRecipients":[{"emailAddress":"a@b.example"}]},"mail":{}}'
+    (answer,) = read_mail(f"From: <no-reply@sns.amazonaws.example>\nSubject: Notification\n\n{event}\n".encode())
+    assert (answer.kind, answer.recipient) == (Kind.COMPLAINT, "a@b.example")
+
+
+def test_an_x400_name_gives_its_smtp_address() -> None:
+    raw = (CORPUS / "reports/exchange2003.eml").read_bytes()
+    (answer,) = read_mail(
+        raw.replace(b"ana@dest.example on Thu", b"c=US;a= ;p=dest;o=site;SMTP=ana@dest.example on Thu")
+    )
+    assert (answer.recipient, answer.reading.cause) == ("ana@dest.example", "mailbox_full")
+
+
 def test_a_report_far_into_a_huge_mail_is_found() -> None:
     raw = (CORPUS / "reports/courier.eml").read_bytes()
     padded = raw.replace(b"UNDELIVERABLE MAIL", b"UNDELIVERABLE MAIL\n" + b"x" * 70 + b"\n" * (3 << 20))
