@@ -22,7 +22,8 @@ def import_(
     syntax: Annotated[
         str | None,
         typer.Option(
-            help="Merge syntax: mailchimp, sfmc, mustache, liquid, hubspot, sendgrid, jinja2; default: detected."
+            help="Merge syntax of a page: mailchimp, sfmc, mustache, mustachio, sendgrid, liquid, klaviyo, braze, hubspot, "
+            "jinja2, substitution, none; default: detected."
         ),
     ] = None,
     keep_unknown: Annotated[

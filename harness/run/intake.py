@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.bounce.dsn import read_mail
+from harness.campaign.expand import expand
 from harness.campaign.letter import Letter, letter_in
 from harness.campaign.mime import read_fields, readable
 from harness.campaign.received import read_received
@@ -19,7 +20,8 @@ from harness.campaign.syntax.detect import detect
 from harness.edge.config import Workspace, is_address
 from harness.errors import ConfigError
 from harness.model.answer import Kind
-from harness.model.seed import Seed
+from harness.model.campaign import Campaign
+from harness.model.seed import Seed, Segment
 from harness.run.mergerows import read_rows
 from harness.run.newcampaign import as_yaml, campaign_name, campaign_yaml, one_line, vacant, write_folder
 from harness.run.pagebytes import compile_mjml, page_text
@@ -150,6 +152,11 @@ def kind_of(file: Path, raw: bytes) -> str:
 def _message(file: Path, raw: bytes) -> _Folder:
     notes: list[str] = []
     guess: str | None = None
+    if b"\0" in raw:
+        line = raw.count(b"\n", 0, raw.index(b"\0")) + 1
+        raise ConfigError(
+            f"{file.name}:{line}: holds a NUL byte, which SMTP does not carry; import the message as it was sent"
+        )
     if _is_bounce(raw):
         letter = _brought_back(file, raw)
         raw, guess = letter.content, letter.envelope_sender
@@ -168,11 +175,19 @@ def _message(file: Path, raw: bytes) -> _Folder:
         ("message", "message.eml", "production, byte for byte but for To, Date, Message-ID"),
     ]
     folder.files["message.eml"] = received.content
+    folder.notes += _laid_out(file, received.author or AUTHOR, guess or ENVELOPE, received.content)
     if guess is None:
         folder.notes.append(
             f"envelope_sender: {ENVELOPE} is a stand-in; write your own into campaign.yaml before a run"
         )
     return folder
+
+
+def _laid_out(file: Path, author: str, envelope: str, content: bytes) -> tuple[str, ...]:
+    """See that the message can be cut into variants, before it is written; return what there is to know."""
+    campaign = Campaign("imported", author, envelope, message=content, files={"message": file.name})
+    nobody = Segment("none", "none", (Seed("seed@none.invalid", "custom"),))
+    return expand(campaign, nobody).notes
 
 
 def _is_bounce(raw: bytes) -> bool:

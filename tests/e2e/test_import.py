@@ -7,6 +7,7 @@ import email.policy
 import html
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -53,9 +54,14 @@ MESSAGE = CRLF.join([
 GONE = ("Return-Path", "Received", "DKIM-Signature", "Authentication-Results", "Delivered-To")
 
 
+@pytest.fixture(scope="module")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return workspace(tmp_path_factory.mktemp("pristine") / "shop")
+
+
 @pytest.fixture
-def shop(tmp_path: Path) -> Path:
-    return workspace(tmp_path / "shop")
+def shop(pristine: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(pristine, tmp_path / "shop"))
 
 
 def put(shop: Path, name: str, content: str | bytes) -> str:
