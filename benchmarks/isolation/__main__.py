@@ -13,9 +13,10 @@ from typing import Any
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # a choice is to be timed on one core; numpy reads it at import
 
+from benchmarks.isolation import baselines
 from benchmarks.isolation.oracle import load
 from benchmarks.isolation.play import Game
-from benchmarks.isolation.table import summary
+from benchmarks.isolation.table import comparison, summary
 
 HERE = Path(__file__).resolve().parent
 
@@ -43,6 +44,12 @@ def main() -> int:
         if sys.stderr.isatty():
             print(f"\r{len(rows)}/{len(games)}", end="", file=sys.stderr)
     print(summary(rows, {p["id"]: p for p in problems}))
+    if options.baselines:
+        names = list(baselines.BASELINES)
+        compared = {name: [baselines.row(name, p, r) for p in problems for r in replicas] for name in names}
+        split = [Game(p, r, "split", options.refusal_price).play() for p in problems for r in replicas]
+        print()
+        print(comparison({**compared, "binary splitting + proof": split, options.strategy: rows}))
     if options.json:
         Path(options.json).write_text(json.dumps(rows), encoding="utf-8")
     return 0
@@ -70,6 +77,7 @@ def _options() -> argparse.Namespace:
     add("--batch", type=int, default=1, help="messages chosen before any answer comes")
     add("--refusal-price", type=float, default=8.0, help="accepted messages that one refusal is worth")
     add("--json", help="write one object per problem and replica to this file")
+    add("--baselines", action="store_true", help="also play ddmin, one at a time, splitting and the ladder by hand")
     add("--verbose", action="store_true", help="print each run that is not right to stderr")
     return parser.parse_args()
 

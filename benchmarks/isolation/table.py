@@ -36,6 +36,18 @@ def summary(rows: list[dict[str, Any]], problems: dict[str, dict[str, Any]]) -> 
     return tabulate(lines, headers=HEADS, stralign="right")
 
 
+def comparison(rows: dict[str, list[dict[str, Any]]]) -> str:
+    """Lay out one line per method and tier."""
+    lines = []
+    for name, told in rows.items():
+        for tier in sorted({row["tier"] for row in told}):
+            some = [row for row in told if row["tier"] == tier]
+            shares = [f"{100 * fmean(row['outcome'] == kind for row in some):.1f}" for kind in OUTCOMES]
+            spread = [_spread(row[key] for row in some) for key in ("sends", "rejections")]
+            lines.append([name, tier, len(some), *shares, *spread])
+    return tabulate(lines, headers=["method", "tier", *HEADS[1:11]], stralign="right")
+
+
 def _tier(rows: list[dict[str, Any]], name: str) -> str:
     return next(row["tier"] for row in rows if row["class"] == name)
 
