@@ -20,6 +20,14 @@ from harness.triage.export import Table, quote
 CUT = "\x1f"  # between the cells of a kept row
 LETTERS = {"delivered": "v", "bounced": "b", "deferred": "d", "suppressed": "s", "sent": "p"}
 RANK = "CASE kind WHEN 'p' THEN 0 WHEN 'd' THEN 1 WHEN 'v' THEN 2 WHEN '?' THEN 3 WHEN 's' THEN 3 ELSE 4 END"
+PORTABLE = {  # of a list of links the first, of a long text its beginning
+    Form.HOST: "lower(regexp_extract({x}, '://([^/?#:]+)', 1))",
+    Form.HOSTS: "lower(regexp_extract({x}, '://([^/?#: ]+)', 1))",
+    Form.URL: "regexp_extract({x}, '^([^?#]*)', 1)",
+    Form.URLS: "regexp_extract({x}, '(https?://[^?# ]*)', 1)",
+    Form.LONG: "substring({x}, 1, 120)",
+    Form.TEXT_HOUR: "regexp_extract({x}, '^([^:]*):', 1)",
+}
 _WIDEST = 60  # fields of one scan; GROUPING and the memory of so many sets end near there
 
 
@@ -34,6 +42,7 @@ class Plan:
     apple: tuple[str, ...] = ()  # further domains hosted at Apple
     said: Mapping[str, str] | None = None  # the user's own words for what became of a message
     keyed: bool = True
+    portable: bool = False  # only functions that every engine has under some name
 
     @property
     def rows(self) -> int:
@@ -119,7 +128,9 @@ def _merged(plan: Plan) -> str:
     table, layout = plan.merge or plan.tables[0]
     own = {field.name: field for field in layout.fields}
     picked = [
-        f"any_value({value_of(own[field.name], table)}) AS f{i}" if field.name in own else f"NULL AS f{i}"
+        f"any_value({value_of(own[field.name], table, portable=plan.portable)}) AS f{i}"
+        if field.name in own
+        else f"NULL AS f{i}"
         for i, field in enumerate(plan.fields)
     ]
     key = _joined(plan, table, layout)
@@ -149,7 +160,9 @@ def _outcomes(plan: Plan, table: Table, layout: Layout, also: str, *, last: bool
     own = {field.name: field for field in layout.fields}
     picked = ["triage_domain AS f0"]
     for i, field in enumerate(plan.fields[1:], start=1):
-        made = value_of(own[field.name], table) if field.name in own else "CAST(NULL AS VARCHAR)"
+        made = (
+            value_of(own[field.name], table, portable=plan.portable) if field.name in own else "CAST(NULL AS VARCHAR)"
+        )
         picked.append(f"{made} AS f{i}")
     apple = ", ".join(quote(d) for d in (*APPLE_DOMAINS[:-1], *(d.lower() for d in plan.apple), "custom"))
     kind = "CASE WHEN triage_kind = 'p' THEN 'v' ELSE triage_kind END" if last else "triage_kind"
@@ -167,14 +180,14 @@ def _key(plan: Plan, table: Table, layout: Layout) -> str:
         return "CAST(NULL AS VARCHAR)"
     keys = [table.expressions[layout.roles[role][0]] for role in ("message_id", "recipient") if role in layout.roles]
     keys += [table.expressions[field.column] for field in layout.fields if field.name == "job"]
-    return f"lower(concat_ws(' ', {', '.join(f'CAST({k} AS VARCHAR)' for k in keys)}))"
+    return "lower(" + " || ' ' || ".join(f"coalesce(CAST({k} AS VARCHAR), '')" for k in keys) + ")"
 
 
 def domain_of(plan: Plan, table: Table, layout: Layout) -> str:
     """Write the recipient's domain; `custom` where Apple's hosts took the mail of another domain."""
     if "recipient" in layout.roles:
         address = table.expressions[layout.roles["recipient"][0]]
-        domain = after_at(address, table.sample.values.get(layout.roles["recipient"][0], ()))
+        domain = after_at(address, table.sample.values.get(layout.roles["recipient"][0], ()), portable=plan.portable)
     else:
         domain = f"lower({table.expressions[layout.roles['recipient_domain'][0]]})"
     if "mx" not in layout.roles:
@@ -186,8 +199,10 @@ def domain_of(plan: Plan, table: Table, layout: Layout) -> str:
     )
 
 
-def after_at(text: str, seen: Sequence[str]) -> str:
+def after_at(text: str, seen: Sequence[str], *, portable: bool) -> str:
     """Write the domain of an address; the careful way costs twice as much, so only if the sample needs it."""
+    if portable:
+        return f"lower(regexp_extract({text}, '([^@> ]+)[> ]*$', 1))"
     careful = f"lower(trim(split_part({text}, '@', -1), '> '))"
     if any(value != value.strip() or value.count("@") > 1 for value in seen):
         return careful
@@ -232,17 +247,12 @@ def reply_of(table: Table, layout: Layout) -> str:
     reply, code, status, category = first("reply"), first("code"), first("status"), first("bounce_category")
     parts = [p for p in (reply,) if p]
     if code:
-        before = (
-            f"concat_ws(' ', {code}, {status}, {reply or 'NULL'})"
-            if status
-            else f"concat_ws(' ', {code}, {reply or 'NULL'})"
-        )
-        text = reply or "''"
-        parts = [f"CASE WHEN {code} IS NOT NULL AND NOT starts_with({text}, {code}) AND NOT contains({text}, "
-                 f"{code} || ' ') "
-                 f"THEN {before} ELSE {reply or 'NULL'} END"]  # fmt: skip
+        said = reply or "CAST(NULL AS VARCHAR)"
+        before = f"{code} || coalesce(' ' || {status or 'CAST(NULL AS VARCHAR)'}, '') || coalesce(' ' || {said}, '')"
+        lacks = f"{code} IS NOT NULL AND coalesce({said}, '') NOT LIKE '%' || {code} || '%'"
+        parts = [f"CASE WHEN {lacks} THEN {before} ELSE {said} END"]
     elif status:
-        parts = [f"CASE WHEN {reply or 'NULL'} IS NULL THEN {status} ELSE {reply or 'NULL'} END"]
+        parts = [*parts, status]
     if category:
         parts.append(f"'category:' || {category}")
     if not parts:
@@ -250,15 +260,17 @@ def reply_of(table: Table, layout: Layout) -> str:
     return f"coalesce({', '.join(parts)})" if len(parts) > 1 else parts[0]
 
 
-def value_of(field: Field, table: Table) -> str:
+def value_of(field: Field, table: Table, *, portable: bool = False) -> str:
     """Write a field's value as it is compared."""
     x = table.expressions[field.column]
     text = x if table.format == "csv" else f"CAST({x} AS VARCHAR)"
+    if portable and field.form in PORTABLE:
+        return PORTABLE[field.form].format(x=text)
     match field.form:
         case Form.PLAIN:
             return text
         case Form.DOMAIN:
-            return after_at(text, table.sample.values.get(field.column, ()))
+            return after_at(text, table.sample.values.get(field.column, ()), portable=portable)
         case Form.HOST:
             return f"lower(split_part(split_part(split_part(split_part({text}, '://', 2), '/', 1), '?', 1), ':', 1))"
         case Form.URL:

@@ -97,7 +97,7 @@ def gather(plan: Plan, con: Any, scratch: Path) -> Scanned:
         notes += ("messages have several rows each: the last word on each counts",)
         notes += _fill(plan, con, scratch, True, one_in)
         keep(con, len(plan.fields))
-    _explode(con, plan.fields)
+    explode(con, plan.fields)
     return Scanned(con, plan.fields, one_in, reduced, tuple(dict.fromkeys(notes)))
 
 
@@ -175,7 +175,7 @@ def _repeats(con: Any) -> bool:
     return bool(row[0] > row[1])
 
 
-def _explode(con: Any, fields: Sequence[Field]) -> None:
+def explode(con: Any, fields: Sequence[Field]) -> None:
     """Count each entry of a list of links by itself."""
     for i, field in enumerate(fields):
         if field.many:
@@ -192,17 +192,7 @@ def classify(scanned: Scanned, read: Callable[[str], Reading], target: Target) -
     con = scanned.session
     con.execute(f"CREATE OR REPLACE TEMP TABLE folded AS SELECT *, {FOLDED} AS text FROM kept")
     found = con.execute("SELECT DISTINCT kind, text FROM folded WHERE kind <> 'v'").fetchall()
-    readings: dict[str, tuple[str, str, Level, bool | None]] = {}
-    rows: list[tuple[str, str, str, str, str, bool]] = []
-    for kind, text in found:
-        if text not in readings:
-            readings[text] = _read(text, read)
-        cause, tag, level, permanent = readings[text]
-        outcome = kind if kind != "?" else {True: "b", False: "d", None: "v"}[permanent]
-        if kind == "s":
-            cause, tag, level = "suppressed", "", Level.RECIPIENT
-        failed = outcome == "b" and target.hit(cause, tag, level)
-        rows.append((kind, text, outcome, cause, tag, failed))
+    rows = judge(found, read, target)
     columns = [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(6)]
     kinds = ("VARCHAR", "VARCHAR", "VARCHAR", "VARCHAR", "VARCHAR", "BOOLEAN")
     listed = ", ".join(
@@ -217,6 +207,24 @@ def classify(scanned: Scanned, read: Callable[[str], Reading], target: Target) -
         "FROM folded AS f LEFT JOIN judged AS j ON j.kind = f.kind AND j.text = f.text"
     )
     con.execute("DROP TABLE folded")
+
+
+def judge(
+    found: Sequence[tuple[str, str]], read: Callable[[str], Reading], target: Target
+) -> list[tuple[str, str, str, str, str, bool]]:
+    """Read each wording once; returns (kind, wording, outcome, class, tag, failed)."""
+    readings: dict[str, tuple[str, str, Level, bool | None]] = {}
+    rows: list[tuple[str, str, str, str, str, bool]] = []
+    for kind, text in found:
+        if text not in readings:
+            readings[text] = _read(text, read)
+        cause, tag, level, permanent = readings[text]
+        outcome = kind if kind != "?" else {True: "b", False: "d", None: "v"}[permanent]
+        if kind == "s":
+            cause, tag, level = "suppressed", "", Level.RECIPIENT
+        failed = outcome == "b" and target.hit(cause, tag, level)
+        rows.append((kind, text, outcome, cause, tag, failed))
+    return rows
 
 
 def _read(text: str, read: Callable[[str], Reading]) -> tuple[str, str, Level, bool | None]:

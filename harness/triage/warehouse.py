@@ -1,0 +1,161 @@
+"""Warehouses: the statement in their dialects, and its result read back. Only counts travel.
+
+The emitted statement counts values together with what became of the message and the folded words of the reply, its
+addresses struck out, so that replies are classed here as everywhere else. From counts alone a cause can't be told from its
+shadows, and pairs can't be looked for: the result says so.
+"""
+
+# ruff: noqa: S608 (the statements are put together here; names and values from outside are quoted by export.py)
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from harness.errors import ConfigError
+from harness.model.answer import Reading
+from harness.triage.advice import advise
+from harness.triage.columns import Field, Form
+from harness.triage.export import name, open_export, quote
+from harness.triage.finding import Cause, Result, Standout
+from harness.triage.investigate import Question, denominators, hide
+from harness.triage.marginal import report_fields, stand_out, table_of
+from harness.triage.statement import Plan, rows
+from harness.triage.sweep import FOLDED, Scanned, judge, session
+from harness.triage.veil import Veil
+
+DIALECTS = ("bigquery", "snowflake", "trino", "clickhouse", "spark", "duckdb")
+COLUMNS = ("field", "value", "kind", "reply", "n")
+
+
+def emit(plan: Plan, dialect: str, table: str) -> str:
+    """Write the statement for a warehouse's table that has the columns of the file that was looked at.
+
+    Raises:
+        ConfigError: no such dialect, several files, or sqlglot is missing.
+    """
+    if dialect not in DIALECTS:
+        raise ConfigError(f"--emit-sql {dialect}: no such dialect; expected {', '.join(DIALECTS[:4])}")
+    if len(plan.tables) != 1 or plan.merge:
+        raise ConfigError("--emit-sql: give one file with the columns of the warehouse's table, without --merge")
+    here = plan.tables[0][0]
+    identifier = ".".join(name(part) for part in table.split("."))
+    parts = {column: name(column) if here.format != "json" else e for column, e in here.expressions.items()}
+    there = replace(here, sql=identifier, expressions=parts)
+    counted = counts_statement(replace(plan, tables=((there, plan.tables[0][1]),), portable=True))
+    return translate(counted, dialect, pretty=True) + ";"
+
+
+def counts_statement(plan: Plan) -> str:
+    """Write the statement that counts (field, value, kind, reply) in DuckDB's words."""
+    ids = [f"f{i}" for i in range(len(plan.fields))]
+    which = " ".join(f"WHEN GROUPING({i}) = 0 THEN {quote(f.name)}" for i, f in zip(ids, plan.fields, strict=True))
+    value = ", ".join(f"CAST({i} AS VARCHAR)" for i in ids)
+    words = f"CASE WHEN kind = 'v' THEN '' ELSE {FOLDED} END AS words"
+    sets = ", ".join(f"({i}, kind, words)" for i in ids)
+    return (
+        f"SELECT CASE {which} END AS field, coalesce({value}, '') AS value, kind, words AS reply, count(*) AS n FROM ("
+        f"SELECT {', '.join(ids)}, kind, {words} FROM ({rows(plan, reduce=plan.keyed)}) AS outcomes) AS marked "
+        f"GROUP BY GROUPING SETS ({sets})"
+    )
+
+
+def translate(statement: str, dialect: str, *, pretty: bool = False) -> str:
+    """Write a statement in another dialect.
+
+    Raises:
+        ConfigError: sqlglot is missing.
+    """
+    try:
+        import sqlglot
+    except ImportError:
+        raise ConfigError("other dialects need the extra: pip install 'retest-harness[warehouse]'") from None
+    return str(
+        sqlglot.transpile(
+            statement, read="duckdb", write=dialect, pretty=pretty, unsupported_level=sqlglot.ErrorLevel.IGNORE
+        )[0]
+    )
+
+
+def read_counts(path: Path, question: Question, read: Callable[[str], Reading], veil: Veil) -> Result:
+    """Read the emitted statement's result back and say what stands out.
+
+    Raises:
+        ConfigError: the file lacks a column of the statement's, or holds none of its rows.
+    """
+    with session(question.memory, question.spill, question.threads) as con:
+        table = open_export(path, con)
+        folded = {column.lower(): e for column, e in table.expressions.items()}
+        missing = [column for column in COLUMNS if column not in folded]
+        if missing:
+            raise ConfigError(
+                f"{path}: no column {missing[0]!r}; expected {', '.join(COLUMNS)}, as --emit-sql's statement gives them"
+            )
+        listed = ", ".join(f"coalesce(CAST({folded[c]} AS VARCHAR), '') AS {c}" for c in COLUMNS[:4])
+        con.execute(
+            f"CREATE TEMP TABLE raw AS SELECT {listed}, TRY_CAST({folded['n']} AS BIGINT) AS n FROM {table.sql}"
+        )
+        wrong = con.execute("SELECT count(*) FROM raw WHERE n IS NULL OR field = '' OR kind = ''").fetchone()[0]
+        if wrong:
+            raise ConfigError(
+                f"{path}: {wrong} rows without field, kind or number; export the statement's result unchanged"
+            )
+        return _conclude(path, con, question, read, veil)
+
+
+def _conclude(path: Path, con: Any, question: Question, read: Callable[[str], Reading], veil: Veil) -> Result:
+    names = [
+        row[0]
+        for row in con.execute("SELECT DISTINCT field FROM raw ORDER BY field <> 'recipient_domain', field").fetchall()
+    ]
+    fields = tuple(Field(n, Form.PLAIN, "") for n in names)
+    found = con.execute("SELECT DISTINCT kind, reply FROM raw WHERE kind <> 'v'").fetchall()
+    judged = judge(found, read, question.target)
+    con.execute(
+        "CREATE TEMP TABLE judged (kind VARCHAR, reply VARCHAR, outcome VARCHAR, cause VARCHAR, tag VARCHAR, "
+        "failed BOOLEAN)"
+    )
+    if judged:
+        con.executemany("INSERT INTO judged VALUES (?, ?, ?, ?, ?, ?)", judged)
+    con.execute(
+        "CREATE TEMP TABLE kept AS SELECT r.field, r.value, r.value AS f0, r.reply AS text, r.n, "
+        "coalesce(j.outcome, 'v') AS outcome, "
+        "coalesce(j.cause, '') AS cause, coalesce(j.tag, '') AS tag, coalesce(j.failed, false) AS failed "
+        "FROM raw r LEFT JOIN judged j ON j.kind = r.kind AND j.reply = r.reply"
+    )
+    order = " ".join(f"WHEN {quote(n)} THEN {i}" for i, n in enumerate(names))
+    con.execute(
+        f"CREATE TEMP TABLE counts AS SELECT CASE field {order} END AS field, value, sum(n) AS n, sum(n) FILTER "
+        "(failed) AS k FROM kept GROUP BY ALL"
+    )
+    con.execute("DELETE FROM kept WHERE field <> 'recipient_domain'")
+    total, domains = denominators(Scanned(con, fields, 1, True))
+    rows_ = con.execute("SELECT field, value, n, k FROM counts WHERE k > 0").fetchall()
+    sizes = con.execute("SELECT n, count(*) FROM counts GROUP BY n").fetchall()
+    values = dict(con.execute("SELECT field, count(*) FROM counts GROUP BY field").fetchall())
+    rate = question.rate
+    table = table_of(rows_, sizes, total.sent, total.failed, rate)
+    standing = stand_out(table, fields, rate)
+    causes = _first(standing, total.failed)
+    result = Result(
+        (str(path),), None, question.target.words, total, domains, tuple(causes), tuple(standing),
+        tuple(report_fields(table, fields, values, rate, causes)), sum(values.values()), table.tests, rate,
+        notes=("counts alone: what stands out may be a shadow of the first, and pairs were not looked for",),
+    )  # fmt: skip
+    return hide(replace(result, advice=advise(result)), veil)
+
+
+def _first(standing: Sequence[Standout], failed: int) -> list[Cause]:
+    """Take the likeliest value for the cause; without rows nothing more can be told."""
+    if not standing:
+        return []
+    top = standing[0]
+    same = tuple(
+        s.condition
+        for s in standing[1:]
+        if (s.contrast.sent, s.contrast.failed) == (top.contrast.sent, top.contrast.failed)
+    )
+    left = failed - top.contrast.failed
+    return [Cause((top.condition,), top.contrast, top.p, top.q, left, top.contrast.others_rate, same)]

@@ -1,0 +1,89 @@
+"""Warehouses and clusters: the same findings by another engine."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from harness.bounce.reply import read_reply
+from harness.errors import ConfigError
+from harness.triage.investigate import Question, investigate, make_plan
+from harness.triage.sweep import session
+from harness.triage.veil import Veil
+from harness.triage.warehouse import emit, read_counts
+from tests.unit.triage.builders import ask, caused, causes, plain, rows, write_csv
+
+sqlglot = pytest.importorskip("sqlglot", reason="the extra [warehouse] is not installed")
+VEIL = Veil(b"0" * 32)
+
+
+@pytest.fixture(scope="module")
+def export(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    table = plain(rows(6_000, caused(lambda r: r["host"] == "l7.example", 0.4)))
+    table = [{**r, "link_host": f"https://{r['link_host']}/a?u={i}", "from": "Shop <news@shop.example>", "code": "554" if r["event"] == "bounce" else "250"}
+             for i, r in enumerate(table)]  # fmt: skip
+    return write_csv(tmp_path_factory.mktemp("warehouse") / "e.csv", table + table[:500])
+
+
+def emitted(export: Path, dialect: str) -> str:
+    with session("300MB", None) as con:
+        return emit(make_plan(Question(files=(export,)), con), dialect, "mail.export")
+
+
+@pytest.mark.parametrize("dialect", ["bigquery", "snowflake", "trino", "clickhouse"])
+def test_each_dialect_gets_a_statement_it_can_parse_with_nothing_of_duckdbs_own(export: Path, dialect: str) -> None:
+    text = emitted(export, dialect)
+    assert len(sqlglot.parse(text, read=dialect)) == 1
+    assert "GROUPING SETS" in text.upper()
+    assert not [
+        word for word in ("READ_CSV", "SPLIT_PART", "CONCAT_WS", "CONTAINS(", "HASH(", "LIST_") if word in text.upper()
+    ]
+    quoted = {"bigquery": "`mail`.`export`", "clickhouse": '"mail"."export"'}.get(dialect, '"mail"."export"')
+    assert quoted in text
+
+
+def test_the_statements_result_read_back_says_what_the_export_says(export: Path, tmp_path: Path) -> None:
+    con = duckdb.connect()
+    con.execute("CREATE SCHEMA mail")
+    con.execute(f"CREATE TABLE mail.export AS SELECT * FROM read_csv('{export}', all_varchar=true)")
+    con.execute(f"COPY ({emitted(export, 'duckdb').rstrip(';')}) TO '{tmp_path}/counts.csv' (HEADER)")
+    told = read_counts(tmp_path / "counts.csv", Question(files=()), read_reply, VEIL)
+    whole = ask(export)
+    assert (told.total.sent, told.total.failed) == (whole.total.sent, whole.total.failed) == (6_000, whole.total.failed)
+    assert {d.domain: d.failed for d in told.domains} == {d.domain: d.failed for d in whole.domains}
+    assert causes(told)[0] == causes(whole)[0] == ("l7.example",)
+    assert told.causes[0].contrast == whole.causes[0].contrast
+    assert "@icloud.com" not in (tmp_path / "counts.csv").read_text()
+
+
+def test_counts_that_are_none_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "c.csv"
+    path.write_text("field,value,kind,n\nx,y,v,1\n")
+    with pytest.raises(ConfigError, match="no column 'reply'"):
+        read_counts(path, Question(files=()), read_reply, VEIL)
+    path.write_text("field,value,kind,reply,n\nx,y,v,,many\n")
+    with pytest.raises(ConfigError, match="1 rows without field, kind or number"):
+        read_counts(path, Question(files=()), read_reply, VEIL)
+
+
+def test_an_unknown_dialect_is_refused(export: Path) -> None:
+    with pytest.raises(ConfigError, match="expected bigquery, snowflake, trino, clickhouse"):
+        emitted(export, "oracle")
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("pyspark") is None or shutil.which("java") is None,
+    reason="pyspark (extra [spark]) or Java is not installed",
+)
+def test_spark_says_what_duckdb_says(export: Path) -> None:
+    from harness.triage.cluster import gather_by_spark
+
+    told = investigate(Question(files=(export,)), read_reply, VEIL, gather_by_spark("local[2]"))
+    whole = ask(export)
+    assert (told.total, told.domains) == (whole.total, whole.domains)
+    assert causes(told) == causes(whole)
+    assert told.causes[0].contrast == whole.causes[0].contrast
