@@ -83,7 +83,7 @@ class Naming:
 
     def change(self, names: Sequence[str], scope: Scope) -> tuple[str, str]:
         """Return what is changed and the verb for it: the object and start of the verdict's sentence."""
-        if scope.type == "value" and scope.value is not None:
+        if scope.type == "value" and scope.value is not None and len(names) == 1:
             field = (scope.field or names[0]).removeprefix("merge:")
             return f"the value '{_short(scope.value)}' into the merge field {field}", "Putting"
         factor = self._by_id.get(names[0])

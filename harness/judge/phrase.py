@@ -52,7 +52,8 @@ class Phrases:
 
     def _trigger(self, trigger: Trigger) -> str:
         what, verb = self._naming.change(trigger.factors, trigger.scope)
-        where = self.scope(trigger.scope)
+        alone = trigger.scope.type == "value" and len(trigger.factors) == 1  # then the value is in `what` already
+        where = "" if alone else self.scope(trigger.scope)
         return f"{verb} {what} triggers {_tag(trigger)}{where}: {_numbers(trigger)}."
 
     def scope(self, scope: Scope) -> str:
