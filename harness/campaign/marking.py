@@ -24,7 +24,8 @@ LAST = 0xFFFFD
 NEXT = "\U0010fffa"  # between the alternatives of an output
 CLOSE = "\U0010fffb"
 _MARKER = re.compile(f"[{chr(FIRST)}-{chr(LAST)}{NEXT}{CLOSE}]")
-RESERVED = re.compile(f"[{chr(FIRST)}-{chr(LAST)}{NEXT}{CLOSE}{ATOM}]")
+# What no source and no value may hold: the markers, and halves of characters, which are no text.
+RESERVED = re.compile(f"[{chr(FIRST)}-{chr(LAST)}{NEXT}{CLOSE}{ATOM}\ud800-\udfff]")
 MAX_FIELDS = 4  # more fields in one expression are switched together: 2**n renderings are too many
 
 # Filters that make sense of any neutral word; with others (round, format, date) the neutral value stands bare.

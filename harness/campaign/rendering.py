@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-
-from jinja2 import TemplateError
 
 from harness.campaign.level import Level, literal
 from harness.campaign.marking import RESERVED, Marker, Marks, read_marked
 from harness.campaign.naming import aliased, identifier
 from harness.campaign.neutral import Neutral
-from harness.campaign.templating import MailEnvironment, explain, render
+from harness.campaign.templating import FAULTS, MAX_RENDERED, MailEnvironment, explain, render
 from harness.errors import ConfigError
 from harness.model.campaign import Campaign
 
@@ -87,28 +85,25 @@ class Renderer:
         Raises:
             ConfigError: a template is wrong or asks for what the persona has not.
         """
-        _refuse_reserved(str(persona.merge), persona.name)
+        for text in _texts(persona.merge):
+            _refuse_reserved(text, f"a merge value of {persona.name}")
         worn = Persona(persona.name, aliased(persona.merge))
         return {source.part: self._level(source, worn) for source in self._sources}
 
     def _level(self, source: Source, persona: Persona) -> Level:
+        if len(source.text) > MAX_RENDERED:
+            raise ConfigError(
+                f"{source.where}: grows beyond {MAX_RENDERED:,} characters; a message needs far less, so shorten it"
+            )
         if not any(sign in source.text for sign in ("{{", "{%", "{#")) and "\n" not in source.text:
             return literal(source.text)
         try:
             plain = render(self._plain.get_template(source.where), persona.merge)
-        except (
-            TemplateError,
-            ArithmeticError,
-            LookupError,
-            TypeError,
-            ValueError,
-            AttributeError,
-            RecursionError,
-        ) as error:
+        except FAULTS as error:
             raise explain(error, source.where, persona.name, persona.merge) from error
         try:
             level = read_marked(render(self._marked.get_template(source.where), persona.merge), self._marks)
-        except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError, RecursionError):
+        except FAULTS:
             level = literal("")
         if level.production() == plain:
             return level
@@ -118,9 +113,22 @@ class Renderer:
         return literal(plain)
 
 
+def _texts(value: object) -> Iterator[str]:
+    """Walk the texts of a merge row."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _texts(str(key))
+            yield from _texts(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _texts(inner)
+
+
 def _refuse_reserved(text: str, where: str) -> None:
     found = RESERVED.search(text)
     if found:
         raise ConfigError(
-            f"{where}: holds the private-use character U+{ord(found[0]):X}, which no mail program shows; remove it"
+            f"{where}: holds the character U+{ord(found[0]):X}, which is no text (private use or half); remove it"
         )

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 _NAME = re.compile(r"[A-Za-z][^\s/>\"'=<]*")
+_LEAD = re.compile(r"[\s/]*")
 _ATTRIBUTE = re.compile(
-    r"(?P<lead>[\s/]*)(?P<name>[^\s=>/\"'][^\s=>/]*)"
+    r"(?P<name>[^\s=>/\"'][^\s=>/]*)"
     r"(?:\s*=\s*(?:\"(?P<double>[^\"]*)\"|'(?P<single>[^']*)'|(?P<bare>[^\s>\"'][^\s>]*)|(?P<none>)))?"
 )
 _CONDITION = re.compile(r"<!--\s*\[if[^\]>]*\]>(?P<revealed>\s*<!--\s*-->|\s*<!-->|\s*-->)?", re.IGNORECASE)
@@ -125,13 +126,18 @@ def _tag(source: str, start: int, conditional: bool) -> Tag:
     at = name.end()
     attributes: list[Attribute] = []
     while at < len(source) and source[at] != ">":
-        found = _ATTRIBUTE.match(source, at)
+        lead = _LEAD.match(source, at)
+        first = lead.end() if lead else at
+        if source[first : first + 1] in ("", ">"):
+            at = first
+            continue
+        found = _ATTRIBUTE.match(source, first)
         if not found:
-            at += 1
+            at = first + 1
             continue
         kind = next((kind for kind in ("double", "single", "bare") if found[kind] is not None), None)
         value = found.span(kind) if kind else (found.end(), found.end())
-        attributes.append(Attribute(found["name"].lower(), found.start(), found.end(), *value))
+        attributes.append(Attribute(found["name"].lower(), at, found.end(), *value))
         at = found.end()
     end = min(at + 1, len(source))
     return Tag(start, end, name[0].lower(), tuple(attributes), closing, conditional)

@@ -38,6 +38,13 @@ _WIDTH = re.compile(r"\d{7}")  # a width of millions in a format string
 _GROWING_METHODS = word_set("center ljust rjust zfill expandtabs replace join format format_map translate")
 
 
+# What a template's own mistakes raise; Python gives up on deep nesting with a SyntaxError of its own.
+FAULTS = (
+    TemplateError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError, RecursionError, SyntaxError,
+    MemoryError,
+)  # fmt: skip
+
+
 class LimitError(TemplateError):
     """A template that would not end, or would fill the memory."""
 
@@ -233,6 +240,8 @@ def explain(error: Exception, where: str, persona: str, values: Mapping[str, obj
         return ConfigError(f"{place}: {_undefined(str(error), values)} for {persona}; add it to that seed's `merge:`")
     if isinstance(error, LimitError):
         return ConfigError(f"{place}: {error}; a message needs far less, so shorten the loop or the value")
+    if isinstance(error, SyntaxError | RecursionError):
+        return ConfigError(f"{place}: its blocks are nested too deeply, or call themselves; nest them less")
     text = re.sub(r"\s+", " ", str(error)) or type(error).__name__
     return ConfigError(f"{place}: the template can't be rendered for {persona}: {text[:300]}")
 
