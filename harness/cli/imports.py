@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.common import JsonOption, WorkspaceOption, echo, open_workspace, print_json
+from harness.cli.common import JsonOption, WorkspaceOption, clean, echo, open_workspace, print_json
 
 
 def import_(
@@ -22,8 +22,8 @@ def import_(
     syntax: Annotated[
         str | None,
         typer.Option(
-            help="Merge syntax of a page: mailchimp, sfmc, mustache, mustachio, sendgrid, liquid, klaviyo, braze, hubspot, "
-            "jinja2, substitution, none; default: detected."
+            help="Merge syntax of a page: mailchimp, sfmc, mustache, mustachio, sendgrid, liquid, klaviyo, braze, "
+            "hubspot, jinja2, substitution, none; default: detected."
         ),
     ] = None,
     keep_unknown: Annotated[
@@ -44,5 +44,5 @@ def import_(
         print_json({"schema_version": 1, "campaign": made.name, "files": list(made.files), "notes": list(made.notes)})
         return
     for line in made.notes:
-        echo(f"note: {line}")
+        echo(f"note: {clean(line)}")
     echo(f"variants/{made.name}: {', '.join(made.files)}. Look at it with: harness plan {made.name}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from harness.campaign.syntax.draft import short
 from harness.errors import ConfigError
 
 _IN = r"\{[{%][^{}]{0,300}"  # somewhere in a tag
@@ -60,7 +61,7 @@ def detect(source: str, name: str) -> tuple[str, str]:
                 found.pop(other, None)
     if len(found) > 1:
         quoted = [
-            f"{family} (line {source.count(chr(10), 0, match.start()) + 1}: {' '.join(match[0].split())})"
+            f"{family} (line {source.count(chr(10), 0, match.start()) + 1}: {short(match[0])})"
             for family, match in found.items()
         ]
         raise ConfigError(f"{name}: its tags are of {' and '.join(quoted)}; name the one to read with --syntax")

@@ -124,8 +124,8 @@ def _protected(text: str, before_code: bool) -> str:
 
 
 def short(tag: str) -> str:
-    """Cut a tag to what fits an error line."""
-    flat = " ".join(tag.split())
+    """Cut a tag to what fits an error line, without what could steer a terminal."""
+    flat = "".join(c if c.isprintable() else "\ufffd" for c in " ".join(tag[: 10 * LONGEST_TAG].split()))
     return flat if len(flat) <= LONGEST_TAG else flat[: LONGEST_TAG - 1] + "…"
 
 
