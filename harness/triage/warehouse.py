@@ -1,8 +1,8 @@
 """Warehouses: the statement in their dialects, and its result read back. Only counts travel.
 
 The emitted statement counts values together with what became of the message and the folded words of the reply, its
-addresses struck out, so that replies are classed here as everywhere else. From counts alone a cause can't be told from its
-shadows, and pairs can't be looked for: the result says so.
+addresses struck out, so that replies are classed here as everywhere else. From counts alone a cause can't be told
+from its shadows, and pairs can't be looked for: the result says so.
 """
 
 # ruff: noqa: S608 (the statements are put together here; names and values from outside are quoted by export.py)
