@@ -20,6 +20,7 @@ from harness.bounce.mailkind import (
     from_daemon,
     is_challenge,
     is_forwarded,
+    is_notification,
     kind_of_letter,
     kind_of_mail,
     may_be_report,
@@ -68,10 +69,10 @@ def _report(mail: Mail, rules: Rules) -> list[Answer]:
         if status.recipients:
             return list(_answers(mail, status, status.recipients, rules))
     text = _words(mail)
+    if text.lstrip().startswith("{") and is_notification(mail):
+        return _notification(text, rules)
     if not may_be_report(mail):
         return []
-    if text.lstrip().startswith("{"):
-        return _notification(text, rules)
     fields = read_status(text) if _HAS_FIELDS.search(text) else Status({}, [])
     if fields.recipients:
         return list(_answers(mail, fields, fields.recipients, rules))

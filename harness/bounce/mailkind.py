@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from harness.bounce.mailparts import Mail, Part
+from harness.bounce.mailparts import RETURNED, Mail, Part
 from harness.model.answer import Kind
 
 STATUS_PARTS = ("message/delivery-status", "message/global-delivery-status")
@@ -17,14 +17,14 @@ _REPORT_TYPE = re.compile(r"report-type\s*=\s*\"?([\w-]+)")
 _ANSWERS = re.compile(r"\s*(?:re|aw|fwd?|wg|tr)\s*:", re.IGNORECASE)
 _DAEMON = re.compile(
     r"mailer-daemon|mailer_daemon|mailerdaemon|postmaster|post_master|mail delivery|mail deliver|mail system"
-    r"|mail administrator|delivery subsystem"
-    r"|mail-daemon|maildaemon|mdaemon|interscan|content-filter|courier mail server|internet mail|system administrator"
-    r"|microsoft outlook|mail service|mailsystem|non-?delivery|undelivered|bounce|double-bounce|mmsc ndr"
-    r"|delivery report"
-    r"|delivery notification|no-?reply@|root@|sysadmin@|admin@|mail gateway|mail router|mail transport|delivery-status"
-    r"|^<?>?$|mta@",
+    r"|mail administrator|delivery subsystem|mail-daemon|maildaemon|mdaemon|interscan|content-filter"
+    r"|courier mail server|internet mail|system administrator|microsoft outlook|mailsystem|non-?delivery"
+    r"|undelivered mail|double-bounce|mmsc ndr|delivery notification|mail gateway|mail router|mail transport"
+    r"|delivery-status|^<?>?$",
     re.IGNORECASE,
 )
+# Senders that programs have, and people who write newsletters, too.
+_PROGRAM = re.compile(r"bounce|no-?reply@|root@|admin@|mta@|mail service|delivery report", re.IGNORECASE)
 _SUBJECT = re.compile(
     r"undeliver|returned mail|return(?:ed|ing) (?:e-?mail|message|to sender)|failure notice|delivery|deliverable"
     r"|failed|failure"
@@ -35,7 +35,8 @@ _SUBJECT = re.compile(
     re.IGNORECASE,
 )
 _AWAY_SUBJECT = re.compile(
-    r"auto(?:matic|mated|-|matically)?[ -]?(?:reply|respon|generated|antwort|svar)|autoreply|out of (?:the )?office"
+    r"^auto:|auto(?:matic|mated|-|matically)?[ -]?(?:reply|respon|generated|antwort|svar)|autoreply"
+    r"|out of (?:the )?office"
     r"|out-of-office|vacation|ooo:|away from"
     r"|abwesen|automatische antwort|réponse automatique|absence|respuesta automática|risposta automatica"
     r"|fuera de la oficina"
@@ -105,9 +106,19 @@ def may_be_report(mail: Mail) -> bool:
     if _AWAY_SUBJECT.search(subject) or mail.headers.get("x-apple-action", "").upper() == "VACATION":
         return False
     daemon, empty = from_daemon(mail), empty_path(mail)
-    if _ANSWERS.match(subject) and not daemon:
+    if daemon:
+        return True
+    if _ANSWERS.match(subject) or "x-auto-response-suppress" in mail.headers or not _SUBJECT.search(subject):
         return False
-    return daemon or (empty and bool(_SUBJECT.search(subject)) and "x-auto-response-suppress" not in mail.headers)
+    if empty:
+        return True
+    returned = any(part.kind in RETURNED for part in mail.parts)
+    return bool(_PROGRAM.search(mail.get("from"))) and (returned or "auto-submitted" in mail.headers)
+
+
+def is_notification(mail: Mail) -> bool:
+    """Tell whether a mail carries a provider's event, as SNS sends them to an address."""
+    return bool(_PROGRAM.search(mail.get("from"))) and "list-unsubscribe" not in mail.headers
 
 
 def is_challenge(text: str) -> bool:

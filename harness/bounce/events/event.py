@@ -69,6 +69,7 @@ class Told:
     envelope_id: object = None
     action: str | None = None
     original: object = None
+    own_words: bool = False  # the provider wrote the text, though it may look like a reply
     settled: bool = False  # the word decides, whatever the reply says (suppressed, expired, complaint, other)
 
 
@@ -103,7 +104,7 @@ def make(told: Told, rules: Rules) -> Answer:
         remote_mta=line(told.mta).partition(" ")[0].rstrip(".").lower() or None,
         provider=told.provider,
         provider_word=line(told.word) or None,
-        from_receiver=_from_receiver(kind, answered, bool(text)),
+        from_receiver=_from_receiver(kind, answered and not told.own_words, bool(text)),
         trial=line(told.trial) or token_of(sender, message_id),
         envelope_recipient=sender or None,
         envelope_id=line(told.envelope_id) or None,
@@ -120,8 +121,10 @@ def _reply_in(text: str, kind: Kind) -> str:
 
 def _from_receiver(kind: Kind, answered: bool, worded: bool) -> bool | None:
     """Tell whose words these are; None where there are none."""
-    if kind in (Kind.SUPPRESSED, Kind.COMPLAINT, Kind.OTHER):
-        return False if worded or kind is Kind.SUPPRESSED else None
+    if kind in (Kind.SUPPRESSED, Kind.EXPIRED):
+        return False
+    if kind in (Kind.COMPLAINT, Kind.OTHER):
+        return False if worded else None
     return answered if answered or worded else None
 
 

@@ -61,6 +61,7 @@ def read(event: Event, rules: Rules) -> Iterable[Answer]:
         message_id=header(event.get("headers"), "message-id"),
         sender=event.get("sender"),
         queue_id=event.get("id"),
+        own_words=string(reply.get("content")).startswith("KumoMTA internal"),
         settled=kind in (Kind.SUPPRESSED, Kind.COMPLAINT, Kind.OTHER, Kind.EXPIRED),
     )
     return (make(told, rules),)

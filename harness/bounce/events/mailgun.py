@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from harness.bounce.events.event import Event, Told, code_of, header, make, string, table, time_of, token_in
+from harness.bounce.events.event import Event, Told, header, make, string, table, time_of, token_in
 from harness.bounce.rule import Rules
 from harness.model.answer import Answer, Kind
 
@@ -28,14 +28,15 @@ def read(event: Event, rules: Rules) -> Iterable[Answer]:
     status = table(data.get("delivery-status"))
     headers = table(data.get("message")).get("headers")
     kind = _kind(word, severity, reason)
-    # 498 (no MX), 602 and 605 to 607 (given up, on its own list) are Mailgun's codes; no receiver gave them.
+    # 498 (no MX) and 600 to 699 (given up, on its own list) are Mailgun's codes; no receiver gave them.
+    own = string(status.get("code")) in ("498", "499") or string(status.get("code")).startswith("6")
     told = Told(
         NAME,
         kind,
         "/".join(part for part in (word, severity, reason) if part),
         recipient=data.get("recipient"),
         text=status.get("message") or status.get("description") or reason,
-        code=code_of(status.get("code")) if kind is not Kind.SUPPRESSED else None,
+        code=None if own else status.get("code"),
         enhanced=status.get("enhanced-code"),
         time=time_of(data.get("timestamp")),
         mta=status.get("mx-host"),
@@ -43,6 +44,7 @@ def read(event: Event, rules: Rules) -> Iterable[Answer]:
         message_id=header(headers, "message-id"),
         sender=table(data.get("envelope")).get("sender"),
         queue_id=data.get("id"),
+        own_words=own,
         settled=kind in (Kind.SUPPRESSED, Kind.COMPLAINT, Kind.OTHER, Kind.EXPIRED),
     )
     return (make(told, rules),)

@@ -39,7 +39,7 @@ def read(event: Event, rules: Rules) -> Iterable[Answer]:
     kind = _KINDS.get(word, Kind.OTHER)
     text = string(event.get("dsnDiag"))
     status, _, comment = string(event.get("dsnStatus")).partition(" ")
-    if kind is Kind.BOUNCE and (status[1:] == ".4.7" or category == "message-expired") and not text:
+    if kind is Kind.BOUNCE and (category == "message-expired" or (status[1:] == ".4.7" and not text)):
         kind = Kind.EXPIRED
     headers = {key[7:].lower(): value for key, value in event.items() if key.startswith("header_")}
     told = Told(
@@ -57,6 +57,7 @@ def read(event: Event, rules: Rules) -> Iterable[Answer]:
         sender=event.get("orig"),
         envelope_id=event.get("envId"),
         action=string(event.get("dsnAction")).lower() or None,
+        own_words=text.lower().startswith("x-"),
         settled=kind in (Kind.COMPLAINT, Kind.OTHER, Kind.EXPIRED),
     )
     return (make(told, rules),)

@@ -34,6 +34,10 @@ def read(event: Event, rules: Rules) -> Iterable[Answer]:
     body = _body(event)
     word = string(body.get("type"))
     kind = _KINDS.get(word, Kind.OTHER)
+    text = string(body.get("raw_reason") or body.get("reason"))
+    internal = "[internal]" in text  # SparkPost's mark on replies that no receiver gave
+    if internal and kind is Kind.BOUNCE and ("max time" in text or "5.4.7" in text):
+        kind = Kind.EXPIRED
     if not body:
         return (other(NAME, "ping", rules),)
     told = Told(
@@ -41,14 +45,15 @@ def read(event: Event, rules: Rules) -> Iterable[Answer]:
         kind,
         "/".join(part for part in (word, string(body.get("bounce_class"))) if part),
         recipient=body.get("raw_rcpt_to") or body.get("rcpt_to"),
-        text=body.get("raw_reason") or body.get("reason"),
+        text=text,
         code=body.get("error_code") if kind is not Kind.SUPPRESSED else None,
         time=time_of(body.get("timestamp")),
         mta=body.get("remote_addr") or body.get("ip_address"),
         trial=token_in(body.get("rcpt_meta")),
         sender=body.get("msg_from"),
         queue_id=body.get("message_id"),
-        settled=kind in (Kind.SUPPRESSED, Kind.COMPLAINT, Kind.OTHER),
+        own_words=internal,
+        settled=kind in (Kind.SUPPRESSED, Kind.COMPLAINT, Kind.OTHER, Kind.EXPIRED),
     )
     return (make(told, rules),)
 

@@ -110,6 +110,22 @@ def test_what_the_provider_never_offered_is_not_the_receiver_s_word() -> None:
 
 
 @pytest.mark.parametrize(
+    ("event", "kind"),
+    [
+        ({"msys": {"message_event": {"type": "bounce", "raw_reason": "554 5.4.7 [internal] exceeded max time"}}}, "expired"),
+        ({"msys": {"message_event": {"type": "bounce", "raw_reason": "550 [internal] [oob] no such"}}}, "bounce"),
+        ({"event-data": {"event": "failed", "severity": "permanent", "delivery-status": {"code": 498, "message": "No MX for b.example"}}}, "bounce"),
+        ({"event-data": {"event": "failed", "severity": "temporary", "delivery-status": {"code": 602, "message": "later"}}}, "deferred"),
+        ({"type": "Bounce", "response": {"code": 500, "content": "KumoMTA internal: no MX"}, "queue": "q"}, "bounce"),
+        ({"type": "Expiration", "response": {"code": 551, "content": "Next delivery time"}, "queue": "q"}, "expired"),
+    ],
+)  # fmt: skip
+def test_the_provider_s_own_replies_are_not_the_receiver_s(event: dict[str, Any], kind: str) -> None:
+    answer = one(event)
+    assert (answer.kind, answer.from_receiver) == (kind, False)
+
+
+@pytest.mark.parametrize(
     ("raw", "provider", "words"),
     [
         (b'{"a": 1}', None, "no provider's shape"),
