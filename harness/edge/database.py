@@ -11,7 +11,6 @@ from pathlib import Path
 from harness.edge.tables import APPLICATION_ID, MIGRATIONS
 from harness.errors import ConfigError
 
-_PAGE = 1024  # bytes; a mark changes a few small rows, and every page that it touches is written again
 _BUSY_SECONDS = 30.0  # how long a writer waits for another; a commit takes milliseconds
 
 
@@ -51,11 +50,9 @@ def explained(path: Path) -> Iterator[None]:
 def _prepare(db: sqlite3.Connection, path: Path) -> None:
     """Set the file's modes and bring its tables to this version; a reader of a current ledger takes no lock."""
     db.execute("PRAGMA synchronous=FULL")
-    db.execute(f"PRAGMA wal_autocheckpoint={4_000_000 // _PAGE}")
     db.execute("PRAGMA foreign_keys=ON")
     if _version(db, path) == len(MIGRATIONS):
         return
-    db.execute(f"PRAGMA page_size={_PAGE}")
     _use_wal(db)
     db.execute("BEGIN IMMEDIATE")  # two processes may open a new ledger at once: look again under the lock
     try:

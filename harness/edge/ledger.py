@@ -255,6 +255,11 @@ class Ledger:
         with self._reading() as db:
             return self._trial(db, token)
 
+    def trials(self, tokens: Sequence[str]) -> list[TrialRecord]:
+        """Return trials with their attempts, in this order."""
+        with self._reading() as db:
+            return [self._trial(db, token) for token in tokens]
+
     def parcel(self, trial: TrialRecord) -> Message:
         """Return a trial's final bytes with their envelope, as they were planned."""
         return Message(trial.envelope_sender, trial.recipient, trial.message_id, self.message(trial.sha256))
@@ -262,13 +267,14 @@ class Ledger:
     def message(self, name: str) -> bytes:
         """Return stored bytes by token or SHA-256."""
         with self._reading() as db:
-            found = db.execute(
-                "SELECT bytes FROM content WHERE sha256 = ? OR sha256 = (SELECT sha256 FROM trial WHERE token = ?)",
-                (name, name),
-            ).fetchone()
+            found = db.execute("SELECT bytes FROM content WHERE sha256 = ?", (name,)).fetchone()
+            if found is None:
+                by_token = "SELECT bytes FROM content JOIN trial USING (sha256) WHERE token = ?"
+                found = db.execute(by_token, (name,)).fetchone()
         if found is None:
             raise ConfigError(f"{self.path}: no message is stored under {name!r}")
-        return bytes(found[0])
+        content: bytes = found[0]
+        return content
 
     def transcripts(self, token: str) -> list[str]:
         """Return the dialogue of each attempt, secrets struck out."""
@@ -374,13 +380,20 @@ class Ledger:
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
-        """Give one consistent view, by a connection of its own: no reader waits for a commit."""
-        with self._reading_lock, explained(self.path):
-            self._reader.execute("BEGIN")
-            try:
-                yield self._reader
-            finally:
-                self._reader.execute("ROLLBACK")
+        """Give one consistent view. No reader waits for a commit: while one goes on, it reads by another connection."""
+        free = self._lock.acquire(blocking=False)
+        db, lock = (self._db, self._lock) if free else (self._reader, self._reading_lock)
+        if not free:
+            lock.acquire()
+        try:
+            with explained(self.path):
+                db.execute("BEGIN")
+                try:
+                    yield db
+                finally:
+                    db.execute("ROLLBACK")
+        finally:
+            lock.release()
 
     def _known(self, db: sqlite3.Connection, run_id: str) -> RunRecord:
         run = read_run(db, run_id)
@@ -428,7 +441,7 @@ def _attempted(mark: Callable[[], object]) -> Exception | None:
 
 def _text(text: str) -> str:
     """Keep bytes that are no UTF-8 (surrogates in a reply's text) as what SQLite can store."""
-    return text.encode("utf-8", "backslashreplace").decode()
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 def _without_secrets(segment: Segment) -> Segment:

@@ -1,7 +1,8 @@
 """The scribe: writes a run's marks, several in one commit where they come at once.
 
-With several connections it has a thread, so that a slow disk that one connection waits for holds up no other. With
-one connection a thread costs more than it gives, and the commit runs while the relay works on the last command.
+A mark that nobody waits for may wait a millisecond for its neighbours: where the relay is as quick as the disk, the
+answer to one message, the beginning of the next and its content mark are one commit instead of three. With several
+connections the scribe has a thread, so that a slow disk that one connection waits for holds up no other.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from queue import SimpleQueue
 
 from harness.edge.ledger import Ledger
 
+COMPANY = 0.001  # seconds that a mark waits for others; a commit takes as long when the machine is busy
 Mark = Callable[[], object]
 _Entry = tuple[Mark, "asyncio.Future[None]"]
 
@@ -24,6 +26,7 @@ class Scribe:
         self._ledger = ledger
         self._loop = asyncio.get_running_loop()
         self._given: list[_Entry] = []
+        self._timer: asyncio.TimerHandle | None = None
         self._queue: SimpleQueue[list[_Entry] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="scribe", daemon=True) if threaded else None
         if self._thread is not None:
@@ -32,25 +35,21 @@ class Scribe:
     def write(self, mark: Mark, *, now: bool = False) -> asyncio.Future[None]:
         """Give one mark to write; its future is done when it is on the disk.
 
-        What is given before the loop turns again is one commit, such as an answer and the beginning of the next
-        trial; `now` does not wait for more.
+        `now` writes it at once, with all that was given before.
         """
         done: asyncio.Future[None] = self._loop.create_future()
         self._given.append((mark, done))
         if now:
-            self._flush()
-        elif len(self._given) == 1:
-            self._loop.call_soon(self._flush)
+            self.flush()
+        elif self._timer is None:
+            self._timer = self._loop.call_later(COMPANY, self.flush)
         return done
 
-    def close(self) -> None:
-        """Write what was given and end the thread."""
-        self._flush()
-        if self._thread is not None:
-            self._queue.put(None)
-            self._thread.join()
-
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Write what was given so far."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         given, self._given = self._given, []
         if not given:
             return
@@ -58,6 +57,13 @@ class Scribe:
             _tell(given, self._ledger.write_together([mark for mark, _ in given]))
         else:
             self._queue.put(given)
+
+    def close(self) -> None:
+        """Write what was given and end the thread."""
+        self.flush()
+        if self._thread is not None:
+            self._queue.put(None)
+            self._thread.join()
 
     def _work(self) -> None:
         ended = False

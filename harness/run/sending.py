@@ -123,7 +123,7 @@ class _Work:
     def __init__(self, session: Outgoing, tokens: Sequence[str]) -> None:
         self.session, self.ledger, self.relay = session, session.ledger, session.relay
         self.retries = retries_of(session.run, session.relay)
-        self.waiting = [self._entry(session.ledger.trial(token)) for token in tokens]
+        self.waiting = [self._entry(trial) for trial in session.ledger.trials(tokens)]
         self.running: set[asyncio.Task[None]] = set()
         since = session.now() - lookback(self.relay.pace)
         self.past = [Left(at, domain) for at, domain, _ in self.ledger.sent_since(since, self.relay.name)]
@@ -156,6 +156,7 @@ class _Work:
         for task in self.running:
             task.cancel()
         await asyncio.gather(*self.running, return_exceptions=True)
+        self.scribe.flush()
         await asyncio.gather(*self.writing)
 
     def _entry(self, trial: TrialRecord) -> _Entry:
@@ -201,6 +202,7 @@ class _Work:
 
     async def _wait(self, held: Hold | None) -> None:
         """Wait until something is answered, the hold is over, or the operator wants to stop."""
+        self.scribe.flush()
         session, ledger, run = self.session, self.ledger, self.session.run.id
         rest = None if held is None else (held.until - session.now()).total_seconds()
         announced = held is not None and rest is not None and rest > TOLD

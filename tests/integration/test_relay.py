@@ -37,6 +37,9 @@ class Marks:
     def begin(self) -> None:
         self.marks.append("begin")
 
+    def announce(self) -> None:
+        pass
+
     async def content(self) -> None:
         self.marks.append("content")
         if self._at_content:
