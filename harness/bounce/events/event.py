@@ -67,19 +67,10 @@ class Told:
     sender: object = None  # the envelope sender, perhaps with our token
     queue_id: object = None
     envelope_id: object = None
-    action: str | None = None
+    action: str | None = None  # where the provider has the field of RFC 3464
     original: object = None
     own_words: bool = False  # the provider wrote the text, though it may look like a reply
     settled: bool = False  # the word decides, whatever the reply says (suppressed, expired, complaint, other)
-
-
-_ACTIONS = {
-    Kind.BOUNCE: "failed",
-    Kind.DEFERRED: "delayed",
-    Kind.DELIVERED: "delivered",
-    Kind.EXPIRED: "failed",
-    Kind.SUPPRESSED: "failed",
-}
 
 
 def make(told: Told, rules: Rules) -> Answer:
@@ -99,7 +90,7 @@ def make(told: Told, rules: Rules) -> Answer:
         reading=replace(reading, text=text),
         recipient=line(told.recipient).strip(" <>").lower() or None,
         original_recipient=line(told.original).strip(" <>").lower() or None,
-        action=told.action or _ACTIONS.get(kind),
+        action=told.action,
         time=told.time,
         remote_mta=line(told.mta).partition(" ")[0].rstrip(".").lower() or None,
         provider=told.provider,

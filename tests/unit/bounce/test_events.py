@@ -11,6 +11,7 @@ from harness.model.answer import Answer, Kind
 from tests.unit.bounce.corpora import CORPUS
 
 FILES = sorted(path for path in (CORPUS / "events").iterdir() if path.suffix != ".md")
+WITH_ACTION = {"ses", "powermta"}
 WITHOUT_REPLY = {"acs", "brevo", "sparkpost"}  # whose delivered events tell no SMTP reply
 
 
@@ -35,6 +36,7 @@ def test_every_provider_s_events_are_read_by_apple_s_answer(path: Path) -> None:
     assert refused.time is not None
     assert refused.time.replace(microsecond=0) == datetime(2026, 11, 18, 9, 1, 35, tzinfo=UTC)
     assert (accepted.kind, accepted.reading.cause, accepted.trial) == (Kind.DELIVERED, "accepted", "r7q2-01plain-s014")
+    assert refused.action == ("failed" if path.stem in WITH_ACTION else None)
     assert accepted.reading.code == (None if path.stem in WITHOUT_REPLY else 250)
 
 
