@@ -32,7 +32,8 @@ def group(paragraphs: Sequence[Copy]) -> list[int]:
         return []
     starts = _starts_at_headings(paragraphs)
     if len(starts) < FEW:
-        starts = list(range(0, len(paragraphs), -(-len(paragraphs) // _MOST_GROUPS)))
+        # A heading goes with what it stands above.
+        starts = [0] + [number for number in range(1, len(paragraphs)) if not paragraphs[number - 1].heading]
     starts = starts[:: -(-len(starts) // _MOST_GROUPS)]
     sizes = [_size(paragraphs, start, end) for start, end in zip(starts, [*starts[1:], len(paragraphs)], strict=True)]
     while len(sizes) > 1 and (len(sizes) > MOST or min(sizes) < _TINY):

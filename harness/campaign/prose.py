@@ -31,18 +31,19 @@ def read_prose(level: Level) -> Page:
             _run(level, paragraph, at, link.start)
             at = link.end
             link = next(remaining)
-        _run(level, paragraph, at, end)
-        at = max(at, end)
+        at = _run(level, paragraph, at, max(at, end))
         if paragraph.runs:
             page.paragraphs.append(paragraph)
     return page
 
 
-def _run(level: Level, paragraph: Paragraph, start: int, end: int) -> None:
-    """Add a run; sections at its ends stay outside of it."""
+def _run(level: Level, paragraph: Paragraph, start: int, end: int) -> int:
+    """Add a run; sections at its ends stay outside of it. Return where the next one may begin."""
     text = level.text
+    after = start  # the last section of the span
     for at in range(end - 1, start - 1, -1):
         if isinstance(level.atoms.get(at), Section):
+            after = max(after, at + 1)
             if text[at + 1 : end].strip():
                 if not text[start:at].strip():
                     start = at + 1
@@ -50,9 +51,11 @@ def _run(level: Level, paragraph: Paragraph, start: int, end: int) -> None:
             end = at
     while end > start and text[end - 1].isspace():
         end -= 1
-    if text[start:end].strip():
-        paragraph.runs.append((start, end))
-        paragraph.words += " " + text[start:end].replace(ATOM, "")
+    if not text[start:end].strip():
+        return after
+    paragraph.runs.append((start, end))
+    paragraph.words += " " + text[start:end].replace(ATOM, "")
+    return end
 
 
 def _links(level: Level) -> Iterator[Spot]:
