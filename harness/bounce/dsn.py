@@ -41,6 +41,7 @@ _DATE = re.compile(r"(\d{1,2}) ([A-Z][a-z]{2}) (\d{4}) (\d\d):(\d\d):(\d\d)(?: (
 _MONTHS = {"JanFebMarAprMayJunJulAugSepOctNovDec"[at : at + 3]: at // 3 + 1 for at in range(0, 36, 3)}
 _HOST = re.compile(r"(?:host|server|to|with) ([A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8}\.?)(?=[\s\[(:,]|$)")
 _NO_REPORT = (Kind.COMPLAINT, Kind.OTHER)
+_ACTION_OF = {Kind.DELIVERED: "delivered", Kind.DEFERRED: "delayed"}
 _ASKED = 50  # recipients of one report that the text is searched for; fields are read for all
 _BESIDE = 6000
 _CAUSES = {Kind.AUTO_REPLY: "auto_reply", Kind.COMPLAINT: "complaint"}
@@ -318,11 +319,15 @@ def _notification(text: str, rules: Rules) -> list[Answer]:
         answers = read_events(body.encode("utf-8", "replace"), rules=rules)
     except EventError:
         return []
-    return [
-        replace(answer, kind=answer.kind if answer.kind in _NO_REPORT else Kind.BOUNCE, source=Source.DSN)
-        for answer in answers
-        if answer.recipient or answer.kind in _NO_REPORT
-    ]
+    return [_as_report(answer) for answer in answers if answer.recipient or answer.kind in _NO_REPORT]
+
+
+def _as_report(answer: Answer) -> Answer:
+    """Turn an event that came by mail into what a report would have said."""
+    if answer.kind in _NO_REPORT:
+        return replace(answer, source=Source.DSN)
+    action = answer.action or _ACTION_OF.get(answer.kind, "failed")
+    return replace(answer, kind=Kind.BOUNCE, source=Source.DSN, action=action)
 
 
 def _other(mail: Mail, kind: Kind, rules: Rules) -> Answer:

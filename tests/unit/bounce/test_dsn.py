@@ -114,6 +114,13 @@ def test_a_provider_s_event_may_come_by_mail() -> None:
     )
     (answer,) = read_mail(raw.encode())
     assert (answer.recipient, answer.reading.tag, answer.kind) == ("ana@dest.example", "CS01", Kind.BOUNCE)
+    assert answer.action == "failed"
+
+
+def test_a_provider_s_delivery_by_mail_is_a_report_of_delivery() -> None:
+    event = '{"notificationType":"Delivery","delivery":{"recipients":["a@b.example"],"smtpResponse":"250 2.6.0 ok"},"mail":{}}'
+    (answer,) = read_mail(f"From: <no-reply@sns.amazonaws.example>\nSubject: Notification\n\n{event}\n".encode())
+    assert (answer.kind, answer.action, answer.reading.cause) == (Kind.BOUNCE, "delivered", "accepted")
 
 
 def test_a_provider_s_complaint_by_mail_is_no_bounce() -> None:
