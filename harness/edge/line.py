@@ -15,6 +15,7 @@ import aiosmtplib
 from aiosmtplib.esmtp import parse_esmtp_extensions
 
 from harness.edge import sasl
+from harness.edge.loopback import is_loopback
 from harness.edge.tls_context import explain_tls, tls_context
 from harness.edge.transcript import STRUCK, Transcript
 from harness.errors import RelayError
@@ -76,7 +77,7 @@ class Line:
         relay = self.relay
         if relay.username is not None and relay.tls is Tls.NONE:
             raise RelayError(f"{self.where}: no password goes over an open line; set tls: starttls or implicit")
-        if relay.tls is Tls.NONE and not relay.loopback:
+        if relay.tls is Tls.NONE and not is_loopback(relay.host):
             raise RelayError(f"{self.where}: tls: none is for loopback only; set tls: starttls or implicit")
         try:
             await self._connect()
@@ -154,9 +155,7 @@ class Line:
         if name is None:
             wanted = self.relay.auth.upper() if self.relay.auth else "a mechanism that the harness knows"
             have = ", ".join(word.upper() for word in self._mechanisms) or "none"
-            raise DeliveryError(
-                f"{self.where}: AUTH with {wanted} is not offered (it has {have}); check port and auth"
-            )
+            raise DeliveryError(f"{self.where}: AUTH with {wanted} is not offered (it has {have}); check port and auth")
         talk = sasl.MECHANISMS[name](username, password)
         try:
             answer = await self._converse(name, talk)

@@ -6,7 +6,6 @@ It makes no claim about how Apple decides. Nothing that it accepts is delivered 
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import threading
 import time
 from collections import deque
@@ -17,6 +16,7 @@ from typing import AnyStr
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from harness.edge.loopback import is_loopback
 from harness.edge.policy import Judge, Parcel, Policy, fill
 from harness.edge.policy_file import load_policy
 from harness.edge.received import Received
@@ -283,16 +283,6 @@ class Sandbox:
 
     def __exit__(self, *exception: object) -> None:
         self.stop()
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether a host is this machine and none else."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _port(server: asyncio.Server) -> int:

@@ -194,6 +194,12 @@ def test_a_used_connection_that_closes_before_the_bytes_is_replaced_and_a_new_on
     go(work)
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1.shop.example", "127.shop.example", "mail.shop.example", "10.0.0.1"])
+def test_an_open_line_goes_to_this_machine_only(host: str) -> None:
+    with pytest.raises(RelayError, match="loopback only"):
+        asyncio.run(Connection(Relay("test", "smtp", host=host, port=25, tls=Tls.NONE)).open())
+
+
 # -- logging in --------------------------------------------------------------
 
 
