@@ -87,21 +87,21 @@ def intake(
     else:
         samples = [*rows, *(seed.merge for seed in _seeds(workspace))]
         folder = _page(file, raw, text, syntax, keep_unknown, samples)
-        folder.notes += missing_fields(folder.needed, workspace)
+        folder.notes += missing_fields(folder.needed, workspace, rows)
     if data:
-        null = None if folder.syntax in _NULLS_DIFFER else ""
-        profiles = make_profiles(
-            rows, data.name, frozenset(name.partition(".")[0].partition("[")[0] for name in folder.used), null
-        )
-        folder.files["profiles.yaml"] = as_yaml(list(map(dict, profiles.rows)))
-        folder.settings.append(("profiles", "profiles.yaml", "merge rows that seeds can wear"))
-        folder.notes += [
-            *profiles.notes,
-            f"profiles that seeds can wear: {_few([str(r['profile']) for r in profiles.rows])}",
-        ]
+        _profiles(folder, rows, data.name)
     folder.files = {"campaign.yaml": campaign_yaml(file.name, folder.settings), **folder.files}
     write_folder(target, folder.files)
     return Made(chosen, tuple(folder.files), tuple(dict.fromkeys(folder.notes)))
+
+
+def _profiles(folder: _Folder, rows: Sequence[Mapping[str, object]], file: str) -> None:
+    used = frozenset(re.split(r"[.\[]", name)[0] for name in folder.used)
+    profiles = make_profiles(rows, file, used, None if folder.syntax in _NULLS_DIFFER else "")
+    names = [str(row["profile"]) for row in profiles.rows]
+    folder.files["profiles.yaml"] = as_yaml(list(map(dict, profiles.rows)))
+    folder.settings.append(("profiles", "profiles.yaml", "merge rows that seeds can wear"))
+    folder.notes += [*profiles.notes, f"profiles fill what seeds lack, and --wear has seeds wear them: {_few(names)}"]
 
 
 def read_limited(file: Path) -> bytes:
@@ -281,8 +281,9 @@ def title_of(source: str, syntax: str | None, rows: Sequence[Mapping[str, object
         return ""
 
 
-def missing_fields(fields: Iterable[str], workspace: Workspace) -> list[str]:
-    """Say which merge fields the seeds still need, lists with what their items have."""
+def missing_fields(fields: Iterable[str], workspace: Workspace, rows: Sequence[Mapping[str, object]] = ()) -> list[str]:
+    """Say which merge fields the seeds still need, lists with what their items have; profiles fill what seeds lack."""
+    filled = set.intersection(*map(set, rows)) if rows else set()
     needed: dict[str, list[str]] = {}
     for name in sorted(fields):
         head, inside, rest = name.partition("[]")
@@ -290,7 +291,8 @@ def missing_fields(fields: Iterable[str], workspace: Workspace) -> list[str]:
         if rest:
             inner.append(rest.lstrip("."))
     seeds = _seeds(workspace)
-    absent = [name for name in needed if not seeds or any(name not in seed.merge for seed in seeds)]
+    lacking = [name for name in needed if not seeds or any(name not in seed.merge for seed in seeds)]
+    absent = [name for name in lacking if name not in filled]
     if not absent:
         return []
     words = [f"{name} (a list of {', '.join(needed[name])})" if needed[name] else name for name in absent]

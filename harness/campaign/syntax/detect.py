@@ -17,22 +17,28 @@ _FAMILIES = {
     "braze": re.compile(_IN + r"\$\{"),
     "klaviyo": re.compile(
         r"\{%-?\s*(?:unsubscribe|manage_preferences|web_view|empty|verbatim)(?:_link)?\b"
-        r"|\{\{\s*(?:person|event|organization)(?:\.|\s*\|)"
         rf"|{_IN}(?:\|\s*lookup\s*:|forloop\.counter)"
     ),
     "liquid": re.compile(
         r"\{%-?\s*(?:assign|unless|elsif|capture|case|when|comment|increment|endunless)\b"
         rf"|{_IN}(?:forloop\.\w|\|\s*\w+\s*:|\|\s*(?:upcase|downcase|size|strip_html|newline_to_br)\b|\bcontains\s)"
     ),
-    "hubspot": re.compile(
-        r"personalization_token\s*\(|\{\{\s*(?:contact|site_settings|company|deal)\.\w"
-        r"|\{%-?\s*(?:module|widget|dnd_area)\b"
-    ),
+    "hubspot": re.compile(r"personalization_token\s*\(|\{\{\s*site_settings\.\w|\{%-?\s*(?:module|widget|dnd_area)\b"),
     "jinja2": re.compile(
         r"\{%-?\s*(?:set|elif|macro|block|extends|include|import|filter)\b|\{#[^{}]{0,300}#\}"
         rf"|{_IN}(?:\bloop\.\w|\|\s*\w+\()|\{{%[^%]{{0,300}}\bis\s+(?:not\s+)?\w"
     ),
 }
+# What these families' fields are called; other syntaxes may use the words too, so they count where no other sign is.
+_WEAK = {
+    "klaviyo": re.compile(r"\{\{\s*(?:person|event|organization)(?:\.|\s*\|)"),
+    "hubspot": re.compile(r"\{\{\s*contact\.\w"),
+}
+# Django writes `|default:'x'` without a space; Liquid's own tags and spaces tell Liquid.
+_LIQUID = re.compile(
+    r"\{%-?\s*(?:assign|unless|elsif|capture|case|when|increment)\b|forloop\.(?:index|length)|\bcontains\s"
+    rf"|{_IN}\|\s*\w+\s*:\s"
+)
 # A family that takes in another: its own signs decide, and the other's are no contradiction.
 _TAKES_IN = {
     "sendgrid": ("mustache",),
@@ -55,6 +61,12 @@ def detect(source: str, name: str) -> tuple[str, str]:
         match = sign.search(source)
         if match:
             found[family] = match
+    for family, sign in _WEAK.items():
+        match = sign.search(source)
+        if match and not _LIQUID.search(source) and not set(found) - {family, *_TAKES_IN[family]}:
+            found.setdefault(family, match)
+    if list(found) == ["liquid"] and not _LIQUID.search(source):
+        return "klaviyo", ""
     for family, others in _TAKES_IN.items():
         if family in found:
             for other in others:

@@ -346,6 +346,20 @@ def test_a_syntax_is_known_by_its_tags(syntax: str) -> None:
     assert detect(DETECTED[syntax], "p.html")[0] == syntax
 
 
+MIXED = {
+    "mustache": "{{contact.name}} {{#each person.items}}{{title}}{{/each}} {{person.name}}",
+    "klaviyo": "Hi {{ first_name|default:'there' }}",
+    "liquid": "{{ person.x | default: 'y' }}{% assign a = 'b' %}{% if a contains 'b' %}c{% endif %}",
+    "jinja2": "{{ contact|default('x') }}{% set a = 1 %}",
+    "sfmc": "%%[ SET @a = 1 ]%% 100%",
+}
+
+
+@pytest.mark.parametrize("syntax", MIXED)
+def test_words_that_several_syntaxes_share_decide_nothing(syntax: str) -> None:
+    assert detect(MIXED[syntax], "p.html")[0] == syntax
+
+
 def test_tags_of_two_syntaxes_are_the_operators_to_settle() -> None:
     with pytest.raises(ConfigError, match=r"p\.html: .*mailchimp \(line 1: .*mustache \(line 2: .*--syntax"):
         detect("*|FNAME|*\n{{#each x}}", "p.html")
