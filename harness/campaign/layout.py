@@ -13,6 +13,7 @@ from harness.campaign.level import ATOM, Atom, Level, Merge, Section, joined, li
 from harness.campaign.markup import Page, Paragraph, Spot, read_page
 from harness.campaign.place import NOTHING, Branch, Choice, Node, Place, nest, nodes
 from harness.campaign.prose import read_prose
+from harness.campaign.scan import Text, scan
 from harness.campaign.urls import Destination, destination, host_of, is_address
 
 _SETTLED = re.compile(r"https?://[^/{}]+/", re.IGNORECASE)
@@ -189,7 +190,14 @@ class Layout:
             places = self._places(part, level, read_page(level).spots, f"{atom.form}.")
             inner = nest(level, places, choice) if places else ()
         made = choice(atom)
-        return Choice(made.owners, made.texts, made.joint, inner)
+        # A link in a value can't be cut from what stands in for the value: there only the words are left.
+        texts = (*map(_words, made.texts[:-1]), made.texts[-1]) if inner else made.texts
+        return Choice(made.owners, texts, made.joint, inner)
+
+
+def _words(markup: str) -> str:
+    """Leave the text of HTML without its tags."""
+    return "".join(markup[token.start : token.end] for token in scan(markup) if isinstance(token, Text))
 
 
 def choice(atom: Atom) -> Choice:

@@ -294,8 +294,8 @@ class Marker:
                 return node.name == "__tie" or (node.name in scope and scope[node.name] == Local())
             case nodes.Filter():
                 allowed = node.name in _EASY_FILTERS
-            case nodes.Call(node=nodes.Name(name="__tie")):
-                allowed = True
+            case nodes.Call(node=nodes.Name() as called):
+                allowed = called.name == "__tie" or scope.get(called.name) == Local()  # a macro of the template
             case nodes.Call(node=nodes.Getattr() as method):
                 base = method.node
                 return method.attr in _EASY_METHODS and not node.args and self._easy(base, scope)

@@ -202,6 +202,17 @@ def test_links_in_a_merge_value_stand_in_it() -> None:
     assert link.stage.value == "personalized"
 
 
+def test_a_macro_with_fields_shows_words_and_no_link_while_it_is_plain() -> None:
+    macro = "{% macro button(url, words) %}<a href='{{ url }}'>{{ words }} now</a>{% endmacro %}"
+    made = letter(macro + COPY + "<p>{{ button(pay_url, 'Pay') }}</p>", row={"pay_url": "https://pay.example/r/77"})
+    (link,) = [factor for factor in made.factors if factor.kind == "link"]
+    assert link.id == "link:https://pay.example/r/77"
+    everything = {factor.id for factor in made.factors}
+    assert "<a href='https://pay.example/r/77'>Pay now</a>" in shown(made, everything)
+    assert "<p>Pay now</p>" in shown(made, everything - {link.id})
+    assert "<p>Pay now</p>" in shown(made, everything - {link.id, "merge:pay_url"})
+
+
 def test_copy_changes_in_both_parts_together() -> None:
     markup = "<h1>Spring is here</h1><p>The snow melts slowly now.</p><h2>New shoes arrived</h2><p>They are light and green.</p>"
     markup += (
