@@ -41,7 +41,7 @@ class Around:
 
 def judge_words(said: Said, around: Callable[[Said], Around], rules: Rules) -> Judged:
     """Read what a report says about a recipient; `around` fetches the text for people, if it is needed."""
-    diagnostic = fold(said.diagnostic[:_LONGEST])
+    diagnostic = fold(said.diagnostic)
     code = find_code(diagnostic)
     enhanced = _better(find_enhanced(said.status), find_enhanced(diagnostic, code), code)
     reading = read_reply(diagnostic, code=code, enhanced=enhanced, rules=rules)

@@ -125,7 +125,8 @@ def _file(path: Path, code: int | None, provider: str | None, rules: Rules) -> I
                 for raw in _mbox(path):
                     yield from _mail(str(path), raw, rules)
                 return
-            raw = start + file.read()
+            file.seek(0)
+            raw = file.read()
     except OSError as fault:
         raise ConfigError(f"{path}: can't be read: {fault.strerror}; check the name and the permissions") from None
     if path.suffix.lower() == ".eml" and not provider:
