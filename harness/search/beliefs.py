@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from harness.search.prior import FIRES
 from harness.search.space import Bits, Cause, Floats, Space
 
-FIRE = np.array([0.35, 0.55, 0.65, 0.75, 0.85, 0.93, 0.995])
-FIRE_PRIOR = np.array([0.07, 0.08, 0.09, 0.12, 0.15, 0.18, 0.31])
+FIRE, FIRE_PRIOR = np.array(FIRES).T
 STRAY = np.array([0.002, 0.01, 0.03])
 STRAY_PRIOR = np.array([0.4, 0.4, 0.2])
 GRID_FIRE = np.repeat(FIRE, len(STRAY))

@@ -5,6 +5,9 @@ from __future__ import annotations
 from harness.model.factor import Factor
 from harness.model.problem import Problem
 
+# How reliably triggers fire, and how likely each strength is beforehand.
+FIRES = ((0.35, 0.07), (0.55, 0.08), (0.65, 0.09), (0.75, 0.12), (0.85, 0.15), (0.93, 0.18), (0.995, 0.31))
+
 # Link hosts and redirects are what filters look at first; subjects and copy rarely do it alone.
 KIND_WEIGHTS = {
     "redirect": 4.0,

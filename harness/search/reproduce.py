@@ -7,18 +7,19 @@ have refused, so a value that only one seed wears, or a domain with one seed, ge
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from harness.model.trial import Ask, Phase
 from harness.search.desk import NOISE, Desk, Factors, Step
+from harness.search.prior import FIRES
 
-# How strongly triggers fire, and how likely each strength is beforehand.
-FIRES = ((0.35, 0.03), (0.55, 0.06), (0.65, 0.08), (0.75, 0.12), (0.85, 0.16), (0.93, 0.20), (0.995, 0.35))
 EVERYBODY, DOMAIN, VALUE, PART = 0.62, 0.14, 0.12, 0.12  # who is affected, if there is a trigger
 PARTS = (0.5, 0.35)  # shares of affected seeds; a smaller share than a third can't be ruled out by a small segment
 SURE = 0.97
 IDLE = 0.02  # share of the doubt that is left which a message must be able to show
+VALUE_SEEN = 3  # messages that show a merge value before it is called clean
 MOST_REPEATS = 14  # messages of one variant to one seed
 
 
@@ -30,28 +31,35 @@ class Clearance:
     seed: str | None
     expect: float  # chance of a refusal at that seed
     telling: float  # chance that it refuses for a cause
-    unseen: int = 0  # usable seeds that got none yet
+    owed: int = 0  # usable seeds that got none yet, or that alone show a value which was seen too little
 
 
 def clearance(desk: Desk, target: Factors, prior: float) -> Clearance:
     """Weigh all counted messages of the target."""
+    strays: dict[str, int] = {}
     counts: dict[str, list[int]] = {seed: [0, 0] for seed in desk.seeds}
     for place, seen in enumerate(desk.log):
-        if not seen.counted or place in desk.void or place in desk.stray or seen.ask.values_of is not None:
+        if not seen.counted or place in desk.void or seen.ask.values_of is not None:
             continue
         # What a seed accepted, it accepts with less in it too.
-        if seen.ask.factors == target or (seen.accepted and desk.shown(target, seen.ask.seed) <= seen.ask.factors):
+        if place in desk.stray:
+            strays[seen.ask.seed] = strays.get(seen.ask.seed, 0) + (seen.ask.factors == target)
+        elif seen.ask.factors == target or (seen.accepted and desk.shown(target, seen.ask.seed) <= seen.ask.factors):
             counts[seen.ask.seed][seen.rejected] += 1
+    # A refusal that a search laid to chance speaks no more for a cause at its seed, but still for a weak one for all.
     seeds = [s for s in desk.open_to(target) if sum(counts[s]) < MOST_REPEATS]
     clean = prior
     for accepted, refused in counts.values():
         clean *= (1 - NOISE) ** accepted * NOISE**refused
+    debts = _debts(desk, target, {seed: sum(count) for seed, count in counts.items()})
     total, expects = clean, dict.fromkeys(seeds, clean * NOISE)
     for weight, affected in _scopes(desk, target):
         for fire, share in FIRES:
             mass = (1 - prior) * weight * share
             nobody = mass if 0 < min(affected.values()) < 1 else 0.0  # a part of the seeds, but none of these
             chances = {seed: _chances(counts[seed], affected.get(seed, 0.0), fire) for seed in desk.seeds}
+            if weight == EVERYBODY:
+                mass *= ((1 - (1 - fire) * (1 - NOISE)) / NOISE) ** sum(strays.values())
             for seed, (likelihood, _) in chances.items():
                 mass *= likelihood
                 nobody *= _unaffected(counts[seed], affected[seed]) if nobody else 0.0
@@ -62,16 +70,16 @@ def clearance(desk: Desk, target: Factors, prior: float) -> Clearance:
     best = max(
         seeds,
         key=lambda s: (
-            not sum(counts[s]) and clean > SURE * total,
+            debts[s] if clean > SURE * total else 0,
             round(expects[s] / total, 9),
             -desk.used[s],
             desk.key("who", s),
         ),
         default=None,
     )
-    unseen = sum(not sum(counts[seed]) for seed in seeds)
+    owed = sum(bool(debts[seed]) for seed in seeds)
     expect = expects[best] / total if best else 0.0
-    return Clearance(clean / total, best, expect, expect - NOISE, unseen)
+    return Clearance(clean / total, best, expect, expect - NOISE, owed)
 
 
 def _chances(count: list[int], affected: float, fire: float) -> tuple[float, float]:
@@ -87,6 +95,16 @@ def _chances(count: list[int], affected: float, fire: float) -> tuple[float, flo
 def _unaffected(count: list[int], affected: float) -> float:
     accepted, refused = count
     return (1 - affected) * (1 - NOISE) ** accepted * NOISE**refused
+
+
+def _debts(desk: Desk, target: Factors, sent: dict[str, int]) -> dict[str, int]:
+    """Count for each seed what only more messages to it could show: itself, and values seen too little."""
+    shown: Counter[tuple[str, str]] = Counter()
+    pairs = {s.id: [(name, value) for name, value in s.values.items() if name in target] for s in desk.problem.seeds}
+    for seed, many in sent.items():
+        for pair in pairs[seed]:
+            shown[pair] += many
+    return {seed: (not many) + sum(shown[pair] < VALUE_SEEN for pair in pairs[seed]) for seed, many in sent.items()}
 
 
 def _scopes(desk: Desk, target: Factors) -> Iterable[tuple[float, dict[str, float]]]:
@@ -112,8 +130,8 @@ def reproduce(desk: Desk, target: Factors, prior: float, phase: Phase) -> Step[s
     whole = "production" if target == desk.everything else "production without the suspects"
     while True:
         state = clearance(desk, target, prior)
-        unseen = phase is Phase.REPRODUCE and state.unseen
-        if state.seed is None or (not unseen and (state.clean >= SURE or state.telling < IDLE * (1 - state.clean))):
+        owed = phase is Phase.REPRODUCE and state.owed
+        if state.seed is None or (not owed and (state.clean >= SURE or state.telling < IDLE * (1 - state.clean))):
             return None
         why = f"Is {whole} refused here? {state.clean:.0%} sure that it passes; this seed tells most."
         seen = yield from desk.ask(Ask(target, state.seed, phase, why=why), state.expect)
