@@ -6,8 +6,11 @@ ledger and of the connection; what the client has received, and what is durable,
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import importlib
 import os
+import pkgutil
 import signal
 import sys
 from collections import Counter
@@ -16,9 +19,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import harness
 import harness.cli.main
 from harness.edge.ledger import Ledger
 from harness.edge.relay import Connection
+
+# What the commands import when they need it is imported once, here, and not in every child.
+for _module in pkgutil.walk_packages(harness.__path__, "harness."):
+    with contextlib.suppress(ImportError):  # an optional extra
+        importlib.import_module(_module.name)
+for _name in ("scipy.stats", "tabulate", "rich.progress"):
+    importlib.import_module(_name)
 
 # Every journal mark, before and after; "commit" is around what several marks share.
 MARKS = ("create_run", "plan", "begin", "content", "record", "set_state", "recover", "write_together")
