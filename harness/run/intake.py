@@ -7,6 +7,7 @@ import html
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from email.utils import getaddresses
 from pathlib import Path
 
 from harness.bounce.dsn import read_mail
@@ -168,19 +169,33 @@ def _message(file: Path, raw: bytes) -> _Folder:
     fields, _ = read_fields(raw, 0, len(raw))
     if any(one.key == "return-path" for one in fields) or not is_address(guess or ""):
         guess = received.envelope_sender if is_address(received.envelope_sender or "") else None
+    author = author_of(received.content) or AUTHOR
     folder = _Folder(notes=[*notes, *received.notes])
     folder.settings = [
-        ("from", received.author or AUTHOR, "as the message says it"),
+        ("from", author, "as the message says it"),
         ("envelope_sender", guess or ENVELOPE, "guessed: write the address whose mailbox you read bounces from"),
         ("message", "message.eml", "production, byte for byte but for To, Date, Message-ID"),
     ]
     folder.files["message.eml"] = received.content
-    folder.notes += _laid_out(file, received.author or AUTHOR, guess or ENVELOPE, received.content)
+    folder.notes += _laid_out(file, author, guess or ENVELOPE, received.content)
     if guess is None:
         folder.notes.append(
             f"envelope_sender: {ENVELOPE} is a stand-in; write your own into campaign.yaml before a run"
         )
     return folder
+
+
+def author_of(content: bytes) -> str:
+    """Write the message's From for people, its name quoted where it must be; empty if there is no address in it."""
+    fields, _ = read_fields(content, 0, len(content))
+    value = next((content[one.value : one.end] for one in fields if one.key == "from"), b"")
+    for name, address in getaddresses([" ".join(value.decode("utf-8", "replace").split())]):
+        if is_address(address):
+            said = one_line(readable(name))
+            if re.search(r"[()<>@,;:\\\".\[\]]", said):
+                said = '"' + said.replace("\\", "\\\\").replace('"', '\\"') + '"'
+            return f"{said} <{address}>" if said else address
+    return ""
 
 
 def _laid_out(file: Path, author: str, envelope: str, content: bytes) -> tuple[str, ...]:

@@ -78,12 +78,12 @@ class Scope:
             has = frame.has(first)
             if has is not False:
                 found.append(frame)
-                self.draft.field(f"{frame.shown}.{first}")
+                self.draft.field(f"{frame.shown}.{'.'.join(parts)}")
             if has:
                 break
         else:
             if not found or first in self.outside:
-                self.draft.field(first)
+                self.draft.field(".".join(parts))
             found.append(top(first))
         text = ""
         for place in reversed(found):

@@ -6,7 +6,7 @@ import re
 from enum import Enum
 
 from harness.campaign.syntax.draft import Draft
-from harness.campaign.syntax.liquidfilter import FILTERS, BadFilter
+from harness.campaign.syntax.liquidfilter import DJANGO, FILTERS, BadFilter
 from harness.campaign.syntax.spelling import is_number, member, path, quote
 
 _TOKEN = re.compile(
@@ -192,7 +192,7 @@ class Reader:
                 f"{self.draft.name}: dates are shown as the merge data write them; only a YAML date is formatted"
             )
         try:
-            return FILTERS[name](value, arguments)
+            return (DJANGO if self.dialect is Dialect.DJANGO else FILTERS)[name](value, arguments)
         except KeyError:
             raise BadExpression(f"there is no way to say the filter {name!r} in Jinja2") from None
         except BadFilter as error:

@@ -45,6 +45,21 @@ def _lookup(value: str, arguments: Sequence[str]) -> str:
     return f"{value}[{arguments[0]}]"
 
 
+# What number filters make is written without a needless fraction: 3 | times: 2 is 6, and 1.5 stays 1.5.
+_NUMBER = '"%.12g"|format({0})'
+
+
+def _number(form: str, least: int = 1, most: int | None = None) -> Filter:
+    return _plain(_NUMBER.replace("{0}", form), least, most)
+
+
+def _round(value: str, arguments: Sequence[str]) -> str:
+    """Round half up, as people do; Python rounds half to even."""
+    if not arguments:
+        return f'({value}|float + 0.5)|round(0, "floor")|int'
+    return _number("{0}|float|round({1})")(value, arguments)
+
+
 FILTERS: dict[str, Filter] = {
     "default": _default,
     "upcase": _plain("{0}|upper"),
@@ -85,4 +100,20 @@ FILTERS: dict[str, Filter] = {
     "urlencode": _plain("{0}|urlencode"),
     "floatformat": _plain('"%.{1}f"|format({0}|float)', 1),
     "lookup": _lookup,
+    "plus": _number("{0}|float + {1}|float"),
+    "minus": _number("{0}|float - {1}|float"),
+    "times": _number("{0}|float * {1}|float"),
+    "abs": _number("{0}|float|abs", 0),
+    "round": _round,
+    "floor": _plain('{0}|float|round(0, "floor")|int'),
+    "ceil": _plain('{0}|float|round(0, "ceil")|int'),
+    "truncatewords": _plain('({0}.split()[:{1}]|join(" ") ~ "..." if {0}.split()|length > {1} else {0})', 1),
+}
+
+# What Django's template language (Klaviyo) has by the same name, or instead.
+DJANGO: dict[str, Filter] = {
+    **FILTERS,
+    "truncatewords": _plain('({0}.split()[:{1}]|join(" ") ~ " …" if {0}.split()|length > {1} else {0})', 1),
+    "capfirst": _plain("(({0}|string)[:1]|upper ~ ({0}|string)[1:])"),
+    "add": _number("{0}|float + {1}|float"),
 }

@@ -217,6 +217,9 @@ LIQUID = {
     "hyphens in names": ("{{ custom-name }}", "cn"),
     "a name like a method": ("{% for i in items %}{{ i.title }}{% endfor %}", "TentRopeCup"),
     "css": ("<style>@media{#a{b:c}}</style>{{ n }}", "<style>@media{#a{b:c}}</style>5"),
+    "numbers": ("{{ n | plus: 1 }} {{ '2.5' | times: 3 }} {{ n | minus: 0.5 }} {{ n | plus: 1 | times: 2 }}", "6 7.5 4.5 12"),
+    "rounding": ("{{ 2.5 | round }} {{ 3.14159 | round: 2 }} {{ 1.2 | ceil }} {{ 1.8 | floor }} {{ n | round: 2 }}", "3 3.14 2 1 5"),
+    "words": ("{{ long | truncatewords: 2 }} {{ long | truncatewords: 9 }}", "The quick... The quick brown fox"),
     "url": ("{{ 'a b&c/d' | url_encode }}", "a+b%26c%2Fd"),
 }  # fmt: skip
 
@@ -250,6 +253,7 @@ KLAVIYO = {
     "in": ("{% if 'vip' in tags %}a{% endif %}{% if 'x' not in tags %}b{% endif %}", "ab"),
     "a filter in a condition": ("{% if person|lookup:'Favourite Colour' == 'red' %}a{% endif %}", "a"),
     "numbered items": ("{{ items.1.title }}", "Rope"),
+    "words": ("{{ long|truncatewords:2 }} {{ first_name|capfirst }} {{ n|add:2 }}", "The quick … Ana 7"),
     "counter": ("{% for i in items %}{{ forloop.counter }}{% empty %}x{% endfor %}", "123"),
     "with": ("{% with t=person.first_name %}{{ t }}{% endwith %}", "Ana"),
     "unsubscribe": ("{% unsubscribe %} {% unsubscribe 'Stop it' %}",

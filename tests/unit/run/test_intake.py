@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from harness.edge.config import load_workspace
 from harness.errors import ConfigError
 from harness.run import intake as module
-from harness.run.intake import intake, kind_of, title_of
+from harness.run.intake import author_of, intake, kind_of, title_of
 from harness.run.mergerows import read_rows
 from harness.run.newcampaign import campaign_name, campaign_yaml, write_folder
 from harness.run.pagebytes import page_text
@@ -99,6 +99,20 @@ def test_what_a_file_is_shows_in_its_name_or_its_beginning() -> None:
     assert kind_of(Path("a.txt"), b"<!DOCTYPE html><p>") == "page"
     assert kind_of(Path("a.liquid"), b"x") == "page"
     assert kind_of(Path("a.MJML"), b"<mjml>") == "mjml"
+
+
+@pytest.mark.parametrize(
+    ("said", "author"),
+    [
+        (b"=?utf-8?q?Shop=2C_North?= <a@b.example>", '"Shop, North" <a@b.example>'),
+        (b'"Shop \\"N\\"" <a@b.example>', '"Shop \\"N\\"" <a@b.example>'),
+        (b"a@b.example", "a@b.example"),
+        (b"=?utf-8?b?w5xu?=\r\n =?utf-8?q?=0D=0ABcc=3A_x?= <a@b.example>", '"ÜnBcc: x" <a@b.example>'),
+        (b"nobody", ""),
+    ],
+)  # fmt: skip
+def test_an_author_is_written_so_that_it_reads_back(said: bytes, author: str) -> None:
+    assert author_of(b"From: " + said + b"\r\n\r\nx") == author
 
 
 def test_a_title_is_the_subject_unless_it_is_a_tag_for_it() -> None:
