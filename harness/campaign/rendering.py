@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.campaign.level import Level, literal
-from harness.campaign.marking import RESERVED, Marker, Marks, read_marked
+from harness.campaign.marking import Marker
+from harness.campaign.marks import RESERVED, Marks, read_marked
 from harness.campaign.naming import aliased, identifier
 from harness.campaign.neutral import Neutral
 from harness.campaign.templating import FAULTS, MAX_RENDERED, MailEnvironment, explain, render

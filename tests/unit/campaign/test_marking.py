@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from jinja2 import Environment, StrictUndefined, TemplateError
 
 from harness.campaign.level import Level, Merge, Section
-from harness.campaign.marking import Marker, Marks, read_marked
+from harness.campaign.marking import Marker
+from harness.campaign.marks import Marks, read_marked
 from harness.campaign.templating import MailEnvironment, render
 
 ROW: dict[str, object] = {
