@@ -13,6 +13,7 @@ from harness.cli.common import JsonOption, WorkspaceOption, echo, open_workspace
 
 if TYPE_CHECKING:
     from harness.edge.config import Workspace
+    from harness.model.answer import Answer
     from harness.model.record import RunRecord
 
 
@@ -38,6 +39,14 @@ def evidence(
         Path | None,
         typer.Option("--output", "-o", help="The zip file; default: results/RUN/evidence.zip.", show_default=False),
     ] = None,
+    unsuppress: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write whom the ESP should take off its suppression list, as CSV, in clear."),
+    ] = None,
+    customers: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="With --unsuppress: ESP events of a production send, to add its customers."),
+    ] = None,
     workspace: WorkspaceOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -53,7 +62,7 @@ def evidence(
     from harness.report.redact import redactor
     from harness.run.pick import pick_run
 
-    place = open_workspace(workspace)
+    place, heard = open_workspace(workspace), _events(customers or [], unsuppress)
     with Ledger.open(place.ledger_path, create=False) as ledger:
         told = retell(place, ledger, pick_run(ledger, run_id).id)
         run = told.facts.run
@@ -64,6 +73,11 @@ def evidence(
             audiences=(audience.value,) if audience else AUDIENCES,
             hide=redactor(told.facts, _credentials(place, run)) if redact else None,
         )
+    if unsuppress is not None:
+        from harness.cli.report import save
+        from harness.report.unsuppress import unsuppress_csv
+
+        save(unsuppress, unsuppress_csv(told, heard))
     target = output or place.results / run.id / "evidence.zip"
     save_zip(target, files, run)
     if json:
@@ -99,6 +113,28 @@ def save_zip(path: Path, files: dict[str, bytes], run: RunRecord) -> None:
         beside.replace(path)
     except OSError as error:
         raise ConfigError(f"{path}: can't be written: {error.strerror or error}; name another with --output") from None
+
+
+def _events(files: list[Path], unsuppress: Path | None) -> list[Answer]:
+    """Read the events of a production send.
+
+    Raises:
+        ConfigError: a file can't be read, or there is no list to put its customers on.
+    """
+    from harness.bounce.events import read_events
+    from harness.errors import ConfigError, EventError
+
+    if files and unsuppress is None:
+        raise ConfigError("--customers adds to a list: say --unsuppress FILE, where to write it")
+    found: list[Answer] = []
+    for file in files:
+        try:
+            found += read_events(file.read_bytes(), source=file.name)
+        except OSError as error:
+            raise ConfigError(f"--customers {file}: can't be read: {error.strerror or error}") from None
+        except EventError as error:
+            raise ConfigError(f"--customers {file}: {error}") from None
+    return found
 
 
 def _credentials(place: Workspace, run: RunRecord) -> list[str]:

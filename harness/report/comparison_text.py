@@ -15,7 +15,6 @@ from harness.report.typeset import typeset
 
 COLUMNS = ("", "before", "after", "change", "p, corrected")
 MARKS = {Change.BETTER: "▼", Change.WORSE: "▲", Change.SAME: "=", Change.UNKNOWN: "?"}
-NARROW = 60
 
 
 def comparison_screen(comparison: Comparison, *, width: int = 100, ascii_: bool = False) -> str:
@@ -27,7 +26,7 @@ def comparison_screen(comparison: Comparison, *, width: int = 100, ascii_: bool 
         rows = [row for row in comparison.rows if row.kind == kind]
         if rows:
             heading = "By factor" if kind == "factor" else "Production by Apple domain"
-            parts.append(f"{heading}\n{_table(rows, width)}")
+            parts.append(f"{textwrap.fill(heading, width)}\n{_table(rows, width)}")
     parts.append(textwrap.fill(clean(comparison.summary), width))
     whole = "\n\n".join(parts) + "\n"
     return ascii_only(whole) if ascii_ else whole
@@ -81,7 +80,7 @@ def _row_object(row: Compared) -> dict[str, Any]:
 
 def _others(others: Sequence[str], width: int) -> str:
     if not others:
-        return "What else changed: nothing that is on record."
+        return textwrap.fill("What else changed: nothing that is on record.", width)
     lines = [textwrap.fill(f"- {clean(other, 300)}", width, subsequent_indent="  ") for other in others]
     return "\n".join(["What else changed:", *lines])
 
@@ -91,12 +90,13 @@ def _table(rows: Sequence[Compared], width: int) -> str:
         (clean(row.name, 200), _side(row.before, row.before_says), _side(row.after, row.after_says), *_result(row))
         for row in rows
     ]
-    if width < NARROW:
-        return "\n".join(textwrap.fill(f"{c[0]}: {c[1]}, then {c[2]}: {c[3]} (p {c[4]})", width) for c in cells)
-    taken = max(len(" ".join(cell[1:])) for cell in cells) + 10
-    return tabulate(
+    taken = max(len(" ".join(cell[1:])) for cell in cells) + 16
+    made = tabulate(
         cells, COLUMNS, tablefmt="simple", disable_numparse=True, maxcolwidths=[max(18, width - taken), 22, 22]
     )
+    if max(map(len, made.splitlines())) <= width:
+        return made
+    return "\n".join(textwrap.fill(f"{c[0]}: {c[1]}, then {c[2]}: {c[3]} (p {c[4]})", width) for c in cells)
 
 
 def _side(count: Count, says: str) -> str:

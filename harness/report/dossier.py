@@ -19,8 +19,9 @@ from harness.report.jsonable import moment, run_object
 from harness.report.letter import AUDIENCES, letter
 from harness.report.pairs import first_refused, proved_pairs, smallest_refused
 from harness.report.redact import Redactor
-from harness.report.sheet import trials_csv, unsuppress_csv
+from harness.report.sheet import trials_csv
 from harness.report.told import Told
+from harness.report.unsuppress import unsuppress_csv
 
 LARGEST = 2_000_000  # bytes of one raw answer; a bounce that returns more is cut
 MOST_RAW = 40
@@ -117,7 +118,8 @@ def _readme(told: Told, audiences: Sequence[str], *, redacted: bool) -> str:
     run = told.facts.run
     state = (
         "Redacted: seed addresses, merge values and credentials are taken out, message ids are kept. Redacted messages "
-        "differ in their bytes from what was sent; trials.csv has the SHA-256 of what was sent."
+        "differ in their bytes from what was sent; trials.csv has the SHA-256 of what was sent. unsuppress.csv is "
+        "redacted too: `harness evidence --unsuppress FILE` writes it in clear for the provider who must lift it."
         if redacted
         else "Not redacted: it holds addresses and merge values of your seeds. Think before you pass it on."
     )

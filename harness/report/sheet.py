@@ -1,4 +1,4 @@
-"""Sheets: CSV for spreadsheets, one row for each trial, and for the un-suppress list."""
+"""Sheets: CSV for spreadsheets, one row for each trial."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ import io
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from harness.model.answer import Kind, Source
+from harness.model.answer import Source
 from harness.model.outcome import Settled
 from harness.model.record import TrialRecord
-from harness.model.trial import Outcome
 from harness.report.clean import clean
 from harness.report.told import Told
 
@@ -20,7 +19,6 @@ TRIAL_COLUMNS = (
     *("seed", "domain", "values_of", "outcome", "class", "level", "tag", "code", "reply", "note"),
     *("sent_at", "answered_at", "attempts", "message_id", "sha256", "bytes", "factors", "why"),
 )
-UNSUPPRESS_COLUMNS = ("address", "provider", "class", "tag", "suppressed_at", "run", "reply")
 
 
 def trials_csv(told: Told) -> str:
@@ -42,26 +40,6 @@ def trials_csv(told: Told) -> str:
     return written(TRIAL_COLUMNS, rows)
 
 
-def unsuppress_csv(told: Told) -> str:
-    """Return the seeds that a provider suppressed after content refusals, for that provider to lift.
-
-    A seed that has another reason too (it does not exist) stays out: lifting that would only bounce again.
-    """
-    rows = []
-    for seed in told.facts.run.segment.seeds:
-        trials = [trial for trial in told.facts.trials if trial.ask.seed == seed.address]
-        refused = next((told.settled[one.token] for one in trials if _refused(told.settled[one.token])), None)
-        held = next((one for trial in trials for one in trial.answers if one.kind is Kind.SUPPRESSED), None)
-        gone = any(told.settled[trial.token].cause in ("unknown_user", "inactive_user") for trial in trials)
-        if refused is None or gone or not (held or refused.source is Source.EVENT):
-            continue
-        provider = (held.provider if held else None) or told.facts.run.relay
-        since = held.time if held else refused.since
-        words = (seed.address, provider, refused.cause, refused.tag or "", _time(since), told.facts.run.id)
-        rows.append((*words, refused.words or ""))
-    return written(UNSUPPRESS_COLUMNS, rows)
-
-
 def written(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Write rows as CSV (RFC 4180) in which no cell can be a formula."""
     sheet = io.StringIO()
@@ -74,10 +52,6 @@ def written(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 def _cell(value: object) -> str:
     text = clean(str(value))
     return f"'{text}" if text.startswith(FORMULA) else text
-
-
-def _refused(said: Settled) -> bool:
-    return said.outcome is Outcome.REJECTED
 
 
 def _code(trial: TrialRecord, said: Settled) -> str:

@@ -158,3 +158,18 @@ def test_mistakes_are_one_line_that_says_what_to_do(workspace: Workspace, words:
     done = workspace.harness(*words, code=2)
     assert said in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_the_un_suppress_list_is_written_in_clear_with_the_customers_of_a_production_send(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    event = {"email": "ana@customer.example", "event": "bounce", "type": "blocked", "timestamp": 1794992495}
+    refusal = {**event, "sg_event_id": "1", "reason": "554 5.7.1 [CS01] Message rejected due to local policy."}
+    events, target = tmp_path / "events.json", tmp_path / "lift.csv"
+    events.write_text(json.dumps([refusal]), encoding="utf-8")
+    zipped = str(tmp_path / "e.zip")
+    workspace.harness("evidence", "--unsuppress", str(target), "--customers", str(events), "--output", zipped)
+    (row,) = csv.DictReader(io.StringIO(target.read_text(encoding="utf-8")))
+    assert (row["address"], row["tag"]) == ("ana@customer.example", "CS01")
+    alone = workspace.harness("evidence", "--customers", str(events), "--output", zipped, code=2)
+    assert "say --unsuppress FILE" in alone.stderr

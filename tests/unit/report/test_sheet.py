@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.bounce.reply import read_reply
-from harness.model.answer import Kind, Source
-from harness.report.sheet import trials_csv, unsuppress_csv, written
+from harness.model.answer import Answer, Kind, Source
+from harness.report.sheet import trials_csv, written
 from harness.report.told import Told
+from harness.report.unsuppress import unsuppress_csv
 from tests.builders import CS01, answer, reading
 from tests.stories import ALL, hostile, nothing, stopped, told, trigger
 
@@ -66,3 +67,23 @@ def test_only_suppressions_after_content_refusals_are_to_be_lifted() -> None:
 
 def test_a_run_without_suppressions_has_an_empty_list() -> None:
     assert rows(unsuppress_csv(trigger())) == []
+
+
+def test_customers_come_from_the_events_of_a_production_send() -> None:
+    """Refused for content: to be lifted. Gone, or complained: never."""
+
+    def heard(address: str, kind: Kind, words: str = f"554 {CS01}") -> Answer:
+        return answer(kind, read_reply(words), Source.EVENT, recipient=address, provider="sendgrid")
+
+    events = [
+        heard("Ana@customer.example", Kind.BOUNCE),
+        heard("ana@customer.example", Kind.SUPPRESSED, "dropped"),
+        heard("bo@customer.example", Kind.BOUNCE, "550 5.1.1 unknown user"),
+        heard("bo@customer.example", Kind.SUPPRESSED, "dropped"),
+        heard("cy@customer.example", Kind.BOUNCE),
+        heard("cy@customer.example", Kind.COMPLAINT, "abuse"),
+        heard("di@customer.example", Kind.DELIVERED, "250 ok"),
+    ]
+    (row,) = rows(unsuppress_csv(trigger(), events))
+    assert (row["address"], row["provider"], row["tag"]) == ("ana@customer.example", "sendgrid", "CS01")
+    assert row["suppressed_at"]
