@@ -242,6 +242,8 @@ class Marker:
             case nodes.Getitem(arg=nodes.Const() as key):
                 base = self._path(node.node, scope)
                 return base if key.value == "." else f"{base}.{key.value}" if base else None
+            case nodes.Filter(name="default" | "d", node=nodes.Expr() as inner, args=[nodes.Dict(items=[])]):
+                return self._path(inner, scope)  # `(person|default({})).city`: a mapping that may be missing
             case nodes.Call(node=nodes.Getattr() as method):
                 if method.attr in ("items", "values", "keys") and not node.args:
                     return self._path(method.node, scope)

@@ -45,6 +45,8 @@ def only(level: Level) -> Merge:
         ("{{ person.tags[1] }}", ("person.tags.1",), ("<person.tags.1>", "y")),
         ("{{ title|default('Dr', true) }}", ("title",), ("<title>", "Dr")),
         ("{{ missing|default('x') }}", ("missing",), ("<missing>", "x")),
+        ("{{ (person|default({})).city|default('x', true) }}", ("person.city",), ("<person.city>", "Rome")),
+        ("{{ (nobody|default({})).city|default('x', true) }}", ("nobody.city",), ("<nobody.city>", "x")),
         ("{{ '%.2f'|format(price) }}", ("price",), ("<price>", "2.50")),
         ("{{ price * 2 }}", ("price",), ("<price>", "5.0")),
         ("{{ first ~ ' ' ~ last }}", ("first", "last"), ("<first> <last>", "Ana <last>", "<first> Weber", "Ana Weber")),
