@@ -128,6 +128,8 @@ class _Work:
         since = session.now() - lookback(self.relay.pace)
         self.past = [Left(at, domain) for at, domain, _ in self.ledger.sent_since(since, self.relay.name)]
         self.quiet_until: datetime | None = None  # the relay said 421: nothing leaves before
+        for entry in self.waiting:
+            self._keep_quiet(entry.trial)
         self.halted = False
         self.scribe = session.pool.scribe(session.ledger, session.relay.pace.connections)
         self.writing: list[asyncio.Future[None]] = []  # answers on their way to the disk
@@ -300,12 +302,16 @@ class _Work:
             return after
         await asyncio.shield(written)
         if _may_retry(after, self.retries):
-            again = self._entry(after)
-            self.waiting.append(again)
-            if reply.code == 421:
-                self.quiet_until = again.not_before
+            self.waiting.append(self._entry(after))
+        self._keep_quiet(after)
         self._heed_stop_rules()
         return after
+
+    def _keep_quiet(self, trial: TrialRecord) -> None:
+        """Let nothing leave for a while after a 421, whichever message it was said to."""
+        if trial.reply is not None and trial.reply.code == 421 and trial.answered is not None:
+            until = back_off(self.relay.pace, len(trial.attempts), trial.answered)
+            self.quiet_until = max(until, self.quiet_until or until)
 
     def _heed_stop_rules(self) -> None:
         if stopped_by(self.ledger.facts(self.session.run.id), self.session.read):

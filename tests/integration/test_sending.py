@@ -331,6 +331,22 @@ def test_a_421_makes_all_the_rest_wait(seen: list[Decision], tmp_path: Path) -> 
     assert any("421" in why for why in session.listener.waited) or session.listener.waited == []
 
 
+def test_a_421_that_is_not_tried_again_quiets_the_others_too_even_after_a_restart(tmp_path: Path) -> None:
+    with Sandbox(parse_policy("rate: {messages: 1, per: 1000s}")) as running:
+        run = replace(a_run(), transactional=True)
+        session, _ = leaping(in_hand(tmp_path, running.port, run=run, pace=replace(QUICK, backoff=100.0)))
+        tokens = plan(session, *[GOOD] * 3)
+        asyncio.run(session.deliver(tokens))
+        begun = [trial.attempts[0].begun for trial in session.ledger.facts("r1").trials]
+        assert [(b - a).total_seconds() >= 100 for a, b in itertools.pairwise(begun) if a and b] == [False, True]
+        retried = replace(session, run=replace(run, transactional=False))
+        asyncio.run(retried.deliver([tokens[2], *plan(retried, GOOD)]))
+        again = session.ledger.trial(tokens[2]).attempts
+        assert again[1].begun is not None
+        assert again[0].answered is not None
+        assert (again[1].begun - again[0].answered).total_seconds() >= 100
+
+
 def test_messages_per_connection_are_kept(sandbox: Sandbox, tmp_path: Path) -> None:
     pace = replace(QUICK, messages_per_connection=4)
     session = in_hand(tmp_path, sandbox.port, pace=pace)
