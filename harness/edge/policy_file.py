@@ -12,17 +12,6 @@ from harness.edge.policy import DEFAULT_TAG, WORDS, Block, Condition, HeaderTest
 from harness.edge.schema import Duration, Strict, check
 from harness.edge.yamlfile import Document, Place, nearest, parse_yaml, read_yaml
 
-# What `harness init` writes beside seeds.yaml: one planted cause, so that a first run has something to find.
-EXAMPLE = """\
-# The stand-in for Apple's MX. Every rule can refuse a message; the first one that holds answers.
-# docs/sandbox.md shows every condition.
-rules:
-  - name: partner-link
-    when: {link_host: go.partner.example}
-    reply: content
-    tag: CS01
-"""
-
 
 def _listed(value: object) -> object:
     return [value] if isinstance(value, (str, int, float)) and not isinstance(value, bool) else value

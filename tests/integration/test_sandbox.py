@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from harness.edge.policy import WORDS
-from harness.edge.policy_file import EXAMPLE, ConditionFile, load_policy, parse_policy
+from harness.edge.policy_file import ConditionFile, load_policy, parse_policy
 from harness.edge.sandbox import Decision, Sandbox
 from harness.errors import ConfigError
 
@@ -56,6 +56,7 @@ def refuses(policy: str, content: bytes | None = None, to: str = SEED, domains: 
     return code == 554
 
 
+PARTNER = "rules: [{name: partner-link, when: {link_host: go.partner.example}}]"
 CONDITIONS = [
     ("link_host: go.partner.example", "link_host: o.partner.example"),
     ("link_host: text.shop.example", "link_host: img.shop.example"),  # an image is no link
@@ -198,7 +199,7 @@ def test_mailboxes_that_take_no_mail_say_why_at_rcpt(kind: str, reply: str) -> N
 
 def test_decisions_are_told() -> None:
     told: list[Decision] = []
-    with Sandbox(parse_policy(EXAMPLE), tell=told.append, domains={SEED: "icloud.com"}) as sandbox:
+    with Sandbox(parse_policy(PARTNER), tell=told.append, domains={SEED: "icloud.com"}) as sandbox:
         send(sandbox.port, mail())
         send(sandbox.port, mail(html="<p>plain</p>"))
     assert [(one.rule, one.domain, one.reply[:3]) for one in told] == [
@@ -329,6 +330,13 @@ def test_a_wrong_file_is_told_with_its_place(text: str, words: str) -> None:
     with pytest.raises(ConfigError, match=words) as caught:
         parse_policy(text, "p.yaml")
     assert "\n" not in str(caught.value)
+
+
+def test_the_example_workspace_has_a_policy_that_plants_one_cause() -> None:
+    policy = load_policy(Path(__file__).parents[2] / "sandbox.yaml")
+    with Sandbox(policy) as sandbox:
+        assert send(sandbox.port, mail())[0] == 554
+        assert send(sandbox.port, mail(html="<p>plain</p>"))[0] == 250
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
