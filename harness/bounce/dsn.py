@@ -36,6 +36,8 @@ from harness.model.answer import Answer, Evidence, Kind, Level, Reading, Source
 from harness.model.reply import Step
 
 _HAS_FIELDS = re.compile(r"^[ \t]*(?:final|original)-recipient[ \t]*:", re.IGNORECASE | re.MULTILINE)
+# A token of ours: run id, trial number, signature. Other Message-IDs are nobody's trial.
+_TOKEN = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*-\d{5}-[a-z2-7]{16}")
 _RECEIVED_FOR = re.compile(r"\bfor <([^<>\s]{3,320})>")
 _DATE = re.compile(r"(\d{1,2}) ([A-Z][a-z]{2}) (\d{4}) (\d\d):(\d\d):(\d\d)(?: ([+-])(\d\d)(\d\d))?")
 _MONTHS = {"JanFebMarAprMayJunJulAugSepOctNovDec"[at : at + 3]: at // 3 + 1 for at in range(0, 36, 3)}
@@ -168,8 +170,9 @@ def _answers(
     """Make the records of a report's recipients."""
     text = _Text(mail, prose)
     original = _returned(mail, prose or text.prose_if_flat())
+    message_id = _bare_id(_message_id(mail, status, original))
     envelope_recipient = _envelope_recipient(mail)
-    trial = _trial(envelope_recipient, status, original)
+    trial = _trial(envelope_recipient, status, original) or _token_in(message_id)
     sent = _time(mail.headers.get("date", ""))
     for said in recipients:
         verdict = judge_words(said, text.around, rules)
@@ -188,7 +191,7 @@ def _answers(
             trial=trial,
             envelope_recipient=envelope_recipient,
             envelope_id=status.fields.get("original-envelope-id") or None,
-            message_id=_bare_id(original.get("message-id", "")),
+            message_id=message_id,
             queue_id=status.fields.get("x-postfix-queue-id") or None,
             sent_more_than_once=any(phrase in low for phrase in TWICE),
         )
@@ -258,6 +261,17 @@ def _trial(envelope_recipient: str | None, status: Status, original: dict[str, s
         if at and "+" in local:
             return local.rpartition("+")[2] or None
     return status.fields.get("original-envelope-id") or None
+
+
+def _message_id(mail: Mail, status: Status, original: dict[str, str]) -> str:
+    """Return the original's Message-ID: from what came back of it, else as the report refers to it."""
+    named = original.get("message-id") or status.fields.get("x-original-message-id")
+    return named or mail.headers.get("in-reply-to", "")
+
+
+def _token_in(message_id: str | None) -> str | None:
+    local = (message_id or "").partition("@")[0]
+    return local if len(local) < 100 and _TOKEN.fullmatch(local) else None
 
 
 def _bare_id(value: str) -> str | None:

@@ -12,7 +12,15 @@ from dataclasses import dataclass
 # Field names, and that a line may continue on the next (RFC 3464 section 2.1). Some write a blank before the colon.
 _FIELD = re.compile(r"([A-Za-z][A-Za-z0-9-]{1,40})[ \t]*:[ \t]*(.*)")
 _OF_REPORT = frozenset(
-    ("reporting-mta", "original-envelope-id", "dsn-gateway", "received-from-mta", "arrival-date", "x-postfix-queue-id")
+    (
+        "reporting-mta",
+        "original-envelope-id",
+        "dsn-gateway",
+        "received-from-mta",
+        "arrival-date",
+        "x-postfix-queue-id",
+        "x-original-message-id",
+    )
 )
 _OF_RECIPIENT = frozenset(
     (

@@ -76,6 +76,20 @@ def test_our_id_comes_back_in_the_verp_address() -> None:
     assert answer.queue_id
 
 
+def test_our_id_comes_back_in_the_message_id_where_it_is_ours() -> None:
+    raw = (CORPUS / "reports/courier.eml").read_bytes().replace(b"bounces+t1@", b"bounces@")
+    assert read_mail(raw)[0].trial is None
+    token = b"r7q2-00014-abcdefghij234567"
+    (answer,) = read_mail(raw.replace(b"<n1@shop.example>", b"<" + token + b"@shop.example>"))
+    assert answer.trial == token.decode()
+
+
+def test_a_report_without_the_original_may_still_name_its_message_id() -> None:
+    raw = (CORPUS / "reports/gmail-new.eml").read_bytes()
+    (answer,) = read_mail(raw[: raw.index(b"--=b1\nContent-Type: message/rfc822")] + b"--=b1--\n")
+    assert answer.message_id == "n1@shop.example"
+
+
 def test_a_report_of_an_internationalized_address_is_read() -> None:
     (answer,) = read("reports/rfc6533.eml")
     assert answer.original_recipient == answer.recipient == "用户@dest.example"
