@@ -15,6 +15,7 @@ from harness.errors import ConfigError
 from harness.model.campaign import Attachment, Campaign
 
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_LONGEST_WORD = 900  # of the 998 that a line can have
 _NAME = re.compile(r"[!-9;-~]+")
 # These are the harness's own; a campaign that sets them would forge the envelope or break the parts.
 OWN = word_set(
@@ -24,16 +25,22 @@ OWN = word_set(
 
 
 def check_header(value: str, where: str, name: str, persona: str) -> None:
-    """Refuse a header value that would end its line.
+    """Refuse a header value that would end its line, or that no line can hold.
 
     Raises:
-        ConfigError: it holds a line break, NUL or another control character.
+        ConfigError: it holds a line break, NUL or another control character, or a word without end.
     """
     found = _CONTROL.search(value)
     if found:
         raise ConfigError(
             f"{where}: the value of {name} for {persona} holds a line break or control character"
             f" (U+{ord(found[0]):04X}); take it out of the template or of the merge value"
+        )
+    longest = max(map(len, value.split(" ")))
+    if longest > _LONGEST_WORD and value.isascii():
+        raise ConfigError(
+            f"{where}: the value of {name} for {persona} has a word of {longest} characters; a header line has room for"
+            f" {_LONGEST_WORD} and can only be broken at spaces (RFC 5322 section 2.1.1)"
         )
 
 

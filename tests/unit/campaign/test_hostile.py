@@ -98,6 +98,18 @@ def test_mixed_line_endings_and_odd_characters_of_a_template_are_one_kind_in_mai
     assert raw.isascii()
 
 
+@pytest.mark.parametrize("words", [("x" * 400 + " ") * 6 + "end", "é" * 3000, "x" * 3000])
+def test_no_header_line_is_longer_than_mail_can_have(words: str) -> None:
+    try:
+        made = expand(shop(subject=words, headers={"X-Long": words}), segment())
+    except ConfigError as error:
+        assert str(error).startswith("campaign.yaml: the value of subject")  # noqa: PT017
+        assert " " not in words
+        return
+    raw = render(made, [factor.id for factor in made.factors], segment().seeds[0])
+    assert max(map(len, raw.split(b"\r\n"))) <= 998
+
+
 def test_two_attachments_of_one_name_are_an_error() -> None:
     twice = (Attachment("a.pdf", b"1"), Attachment("a.pdf", b"2"))
     with pytest.raises(ConfigError, match=r"two attachments are called 'a\.pdf'"):
