@@ -42,7 +42,7 @@ class Draft:
         self._keep_unknown = keep_unknown
         self._chunks: list[tuple[bool, str]] = []
         self._fields: dict[str, bool] = {}
-        self._lenient = False
+        self.lenient = False
         self._heads: dict[str, str] = {}  # as the template calls a field -> as the source does
         self._notes: dict[str, None] = {}
 
@@ -65,9 +65,9 @@ class Draft:
     @contextmanager
     def leniently(self) -> Iterator[None]:
         """Ask for fields that may be missing."""
-        before, self._lenient = self._lenient, True
+        before, self.lenient = self.lenient, True
         yield
-        self._lenient = before
+        self.lenient = before
 
     def field(self, name: str, needed: bool = True) -> None:
         """Remember a merge field that the template asks for."""
@@ -77,7 +77,7 @@ class Draft:
             raise ConfigError(
                 f"{self.name}: the fields {other!r} and {head!r} would both be {identifier(head)} in Jinja2; rename one"
             )
-        self._fields[name] = self._fields.get(name, False) or (needed and not self._lenient)
+        self._fields[name] = self._fields.get(name, False) or (needed and not self.lenient)
 
     def note(self, text: str) -> None:
         """Remember something that the operator should know; once is enough."""

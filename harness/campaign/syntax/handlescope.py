@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness.campaign.syntax.draft import Draft
-from harness.campaign.syntax.spelling import ATTRIBUTES, fresh, is_name, member, path, quote, singular, top
+from harness.campaign.syntax.spelling import ATTRIBUTES, fresh, is_name, member, optional, quote, singular, top
 
 _SEGMENT = re.compile(r"\[([^\]]*)\]|([^./\[\]]+)")
 _LOOP = {"@index": "loop.index0", "@first": "loop.first", "@last": "loop.last"}
@@ -64,8 +64,10 @@ class Scope:
         parts = split(word)
         if parts is None or (not parts and not own):
             return None
+        if own and frames:
+            return self._inside(frames[-1].value, parts, sure=True)
         if own:
-            return member(frames[-1].value, parts) if frames else (path(parts) if parts else None)
+            return self._inside(top(parts[0]), parts[1:]) if parts else None
         return self._search(frames, parts)
 
     def _search(self, frames: Sequence[Frame], parts: list[str]) -> str:
@@ -90,7 +92,10 @@ class Scope:
             text = place if isinstance(place, str) else _or(place, first, text)
         if len(parts) > 1 and ("|" in text or " " in text):
             text = f"({text})"
-        return member(text, parts[1:])
+        return self._inside(text, parts[1:])
+
+    def _inside(self, base: str, parts: Sequence[str], sure: bool = False) -> str:
+        return optional(base, parts, sure) if self.draft.lenient else member(base, parts)
 
     def samples(self, word: str) -> list[object]:
         """Collect what the sample rows have at a path."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from harness.campaign.syntax.draft import Draft
-from harness.campaign.syntax.spelling import path, quote
+from harness.campaign.syntax.spelling import optional, quote, top
 
 _TAG = re.compile(r"\{\{|\{%|\{#")
 _CLOSING = {"{{": "}}", "{%": "%}", "{#": "#}"}
@@ -57,5 +57,6 @@ def _expression(draft: Draft, raw: str, opening: str) -> str:
 
 def _token(draft: Draft, match: re.Match[str]) -> str:
     name = match[2].strip()
-    draft.field(name)
-    return f"{path(name.split('.'))}|default({quote(match[4] or '')}, true)"
+    draft.field(name, needed=False)
+    head, *rest = name.split(".")
+    return f"{optional(top(head), rest)}|default({quote(match[4] or '')}, true)"

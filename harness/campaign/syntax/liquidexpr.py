@@ -7,7 +7,7 @@ from enum import Enum
 
 from harness.campaign.syntax.draft import Draft
 from harness.campaign.syntax.liquidfilter import DJANGO, FILTERS, BadFilter
-from harness.campaign.syntax.spelling import is_number, member, path, quote
+from harness.campaign.syntax.spelling import is_number, member, optional, quote, top
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<string>\"[^\"]*\"|'[^']*')|(?P<number>-?\d{1,15}(?:\.\d{1,15})?(?![\w-]))|(?P<sign>==|!=|<>|>=|<=|>|<|\.\.|[|:,()\[\].=])"
@@ -212,11 +212,11 @@ class Reader:
             return f"loop.{_LOOPS[parts[1]]}"
         if head in ("forloop", "tablerowloop", "content_blocks"):
             raise BadExpression(f"there is no {'.'.join(parts)} in Jinja2")
-        if head in self.own:
-            made = member(self.own[head], parts[1:])
-        else:
-            self.draft.field(".".join(parts), needed=not lenient and self._peek(1)[1] != "default")
-            made = path(parts)
+        spared = lenient or self.draft.lenient or self._peek(1)[1] == "default"
+        if head not in self.own:
+            self.draft.field(".".join(parts), needed=not spared)
+        base = self.own.get(head) or top(head)
+        made = optional(base, parts[1:], head in self.own) if spared else member(base, parts[1:])
         return f"{made}|default(none)" if lenient and self._peek()[1] != "|" else made
 
     def _path(self) -> list[str]:

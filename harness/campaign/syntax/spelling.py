@@ -46,6 +46,14 @@ def member(base: str, parts: Sequence[str]) -> str:
     return base
 
 
+def optional(base: str, parts: Sequence[str], sure: bool = False) -> str:
+    """Write a look-up inside of what may be missing itself; `sure` says that at least the outermost is there."""
+    for part in parts:
+        base = member(base if sure else f"({base}|default({{}}))", [part])
+        sure = False
+    return base
+
+
 def path(parts: Sequence[str]) -> str:
     """Write a dotted path that begins in the merge row."""
     return member(top(parts[0]), parts[1:])

@@ -95,6 +95,10 @@ MUSTACHE = {
     ),
     "root": ("{{#each tags}}{{@root.shop}}{{/each}}", "TrailTrail"),
     "if": ("{{#if yes}}a{{else}}b{{/if}}{{#if no}}a{{else}}b{{/if}}{{#if empty}}a{{else}}b{{/if}}", "abb"),
+    "a part of what is missing": (
+        "{{#if nobody.x.y}}a{{else}}b{{/if}}{{#each nobody.rows}}c{{/each}}{{^nobody.x}}d{{/nobody.x}}{{#with nobody.x}}e{{/with}}", "bd",
+    ),
+    "a part of an item": ("{{#each items}}{{#if this.a.b}}x{{else}}{{title}}{{/if}}{{#if a.b}}x{{/if}}{{/each}}", "TentRope"),
     "if of what is missing": ("{{#if missing}}a{{else}}b{{/if}}", "b"),
     "else if": ("{{#if no}}a{{else if yes}}b{{else}}c{{/if}}", "b"),
     "unless": ("{{#unless no}}a{{/unless}}{{#unless missing}}b{{/unless}}", "ab"),
@@ -146,6 +150,7 @@ def test_mustachio_keeps_the_lines_of_its_tags() -> None:
 
 
 SENDGRID = {
+    "insert of a part of what is missing": ('{{insert nobody.first "default=friend"}}', "friend"),
     "insert": ('{{insert first "default=friend"}}, {{insert name "default=x"}}', "friend, Tom &amp; Jerry"),
     "equals": ('{{#equals shop "Trail"}}T{{else}}-{{/equals}}', "T"),
     "not equals": ('{{#notEquals score 7}}a{{else}}b{{/notEquals}}', "b"),
@@ -217,6 +222,8 @@ LIQUID = {
     "hyphens in names": ("{{ custom-name }}", "cn"),
     "a name like a method": ("{% for i in items %}{{ i.title }}{% endfor %}", "TentRopeCup"),
     "css": ("<style>@media{#a{b:c}}</style>{{ n }}", "<style>@media{#a{b:c}}</style>5"),
+    "a part of what is missing": ("{{ nobody.x.y | default: 'z' }}{% if nobody.x %}a{% endif %}{% if nobody.x == 1 %}b{% endif %}", "z"),
+    "a loop over a part of it": ("{% for i in nobody.rows %}a{% else %}none{% endfor %}", "none"),
     "numbers": ("{{ n | plus: 1 }} {{ '2.5' | times: 3 }} {{ n | minus: 0.5 }} {{ n | plus: 1 | times: 2 }}", "6 7.5 4.5 12"),
     "rounding": ("{{ 2.5 | round }} {{ 3.14159 | round: 2 }} {{ 1.2 | ceil }} {{ 1.8 | floor }} {{ n | round: 2 }}", "3 3.14 2 1 5"),
     "words": ("{{ long | truncatewords: 2 }} {{ long | truncatewords: 9 }}", "The quick... The quick brown fox"),
@@ -246,6 +253,7 @@ def test_braze_renders_the_same(name: str) -> None:
 
 KLAVIYO = {
     "a default": ("{{ missing|default:'there' }} {{ person.first_name|default:'x' }}", "there Ana"),
+    "a part of what is missing": ("{{ nobody.first_name|default:'there' }}{% if nobody.x %}a{% endif %}", "there"),
     "look-up": ("{{ person|lookup:'Favourite Colour' }}", "red"),
     "an empty text is false": ("{% if empty %}a{% else %}b{% endif %}", "b"),
     "and binds tighter than or": ("{% if yes or no and no %}a{% else %}b{% endif %}", "a"),
@@ -270,6 +278,7 @@ def test_klaviyo_renders_the_same(name: str) -> None:
 HUBSPOT = {
     "a field": ("{{ contact.firstname }}", "Ana"),
     "a token with a default": ('{{ personalization_token("contact.lastname", "friend") }}', "friend"),
+    "a token of a part of what is missing": ('{{ personalization_token("deal.name", "x") }}', "x"),
     "a token": ("{{ personalization_token('contact.firstname', 'x') }}", "Ana"),
     "operators": ("{% if contact.firstname == 'Ana' && !contact.gone || false %}a{% else %}b{% endif %}", "a"),
     "strings keep theirs": ("{% if contact.firstname != 'a && b!' %}a{% endif %}", "a"),
