@@ -301,7 +301,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Measure sending.")
     parser.add_argument("--quick", action="store_true", help="a tenth of the work")
     quick = parser.parse_args().quick
-    with tempfile.TemporaryDirectory(dir="." if not quick else None) as name:
+    with tempfile.TemporaryDirectory(dir="results" if Path("results").is_dir() else None) as name:
         folder = Path(name)
         good = [
             loopback(folder, 3 if quick else 9, 200 if quick else 500),

@@ -49,6 +49,8 @@ class Line:
     def __init__(self, relay: Relay) -> None:
         self.relay = relay
         self.offered: dict[str, str] = {}
+        self.is_up = False  # greeted, protected, logged in: what fails now is no matter of host and port
+        self.patience = relay.timeout  # seconds that the last answer was waited for
         self._mechanisms: list[str] = []
         self._client: aiosmtplib.SMTP | None = None
         self._transcript = Transcript((relay.password,) if relay.password else ())
@@ -74,6 +76,7 @@ class Line:
             ConfigError: certificate files can't be used.
         """
         self.abort()
+        self.is_up = False
         relay = self.relay
         if relay.username is not None and relay.tls is Tls.NONE:
             raise RelayError(f"{self.where}: no password goes over an open line; set tls: starttls or implicit")
@@ -87,6 +90,7 @@ class Line:
                 await self._hello()
             if relay.username is not None:
                 await self._log_in(relay.username, relay.password or "")
+            self.is_up = True
         except DeliveryError:
             self.abort()
             raise
@@ -216,7 +220,8 @@ class Line:
         if client is None or client.protocol is None:
             raise aiosmtplib.SMTPServerDisconnected("Connection lost")
         self._transcript.sent(command.decode("utf-8", "replace") if shown is None else shown)
-        async with asyncio.timeout(timeout or self.relay.timeout):
+        self.patience = timeout or self.relay.timeout
+        async with asyncio.timeout(self.patience):
             return await client.protocol.execute_command(command)
 
     def _own_name(self) -> str:
@@ -248,6 +253,8 @@ class Line:
         if isinstance(cause, ConnectionRefusedError):
             return "the connection was refused; is the server running, and are host and port right?"
         if isinstance(cause, TimeoutError):
+            if self.is_up:
+                return f"no answer within {self.patience:g} s"
             return f"no answer within {relay.timeout:g} s; is the port right, and does a firewall let it through?"
         if isinstance(cause, (aiosmtplib.SMTPServerDisconnected, ConnectionError)):
             return "the server closed the connection"

@@ -151,7 +151,8 @@ class Connection(Line):
         client.protocol.write((b"." if content.startswith(b".") else b"") + stuffed + b".\r\n")
         self.content_begun = True  # a write that raised has sent nothing
         self._transcript.content(content)
-        async with asyncio.timeout(self.relay.content_timeout):
+        self.patience = self.relay.content_timeout
+        async with asyncio.timeout(self.patience):
             return await client.protocol.read_response()
 
     def _answered(self, reply: Reply) -> Handover:

@@ -113,6 +113,7 @@ def test_what_is_lost_after_the_bytes_is_unknown_and_stays_so(stack: MailStack, 
     error = session.ledger.trial(tokens[0]).attempts[0].error
     assert error is not None
     assert "unknown" in error
+    assert ("no answer within 0.5 s;" in error) == (word == "hangdot")
 
 
 @pytest.mark.stack
