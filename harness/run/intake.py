@@ -85,6 +85,7 @@ def intake(
         if text is not None:
             raise ConfigError(f"--text {text.name}: a message brings its own text part; --text goes with a page")
         folder = _message(file, raw)
+        folder.notes += [f"the first row of {data.name} is taken to be this recipient's"] if data else []
     else:
         samples = [*rows, *(seed.merge for seed in _seeds(workspace))]
         folder = _page(file, raw, text, syntax, keep_unknown, samples)

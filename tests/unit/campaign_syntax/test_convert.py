@@ -340,6 +340,30 @@ def test_a_block_that_is_never_closed_is_an_error_with_its_line(syntax: str) -> 
         convert(BROKEN[syntax], "p.html", syntax, keep_unknown=True)
 
 
+HOSTILE = {
+    "brackets": ("liquid", "{% if " + "(" * 1500 + " %}{% endif %}"),
+    "not": ("klaviyo", "{% if " + "not " * 450 + "x %}{% endif %}"),
+    "calls": ("sfmc", "%%=" + "v(" * 5000 + "x" + ")" * 5000 + "=%%"),
+    "blocks": ("mustache", "{{#if a}}" * 1000 + "{{/if}}" * 1000),
+    "tags": ("mustache", "{{a}}" * 60_000),
+    "an expression without end": ("jinja2", "{{ a" + "|b" * 5000 + " }}"),
+    "sums without end": ("liquid", "{{ a" + " | append: 'b'" * 5000 + " }}"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_what_would_take_all_memory_or_stack_is_refused(name: str) -> None:
+    syntax, source = HOSTILE[name]
+    with pytest.raises(ConfigError, match=r"^p\.html"):
+        convert(source, "p.html", syntax)
+
+
+def test_an_error_holds_nothing_that_steers_a_terminal() -> None:
+    with pytest.raises(ConfigError) as error:
+        convert("{{> \x1b[31m\u202e}}", "p.html", "mustache")
+    assert str(error.value).isprintable()
+
+
 DETECTED = {
     "mailchimp": "Hi *|FNAME|*",
     "sfmc": "Hi %%First%%",
