@@ -115,7 +115,7 @@ PATTERNS = (
              "Retest with a relay seed and an icloud.com seed in one segment."),
     _Pattern("a pair of values", _pair, "Neither value alone does it. Retest both together and each alone: "
                                         "`harness run --suspects FILE`."),
-    _Pattern("one link host", _by("link_host", "link_domain", "link"),
+    _Pattern("one link host", _by("link_host", "link"),
              "That domain's reputation: check it on the blocklists, retest with the link plain and with it "
              "back; ask the domain's owner before the next send."),
     _Pattern("one tracking domain", _by("redirect_host"),

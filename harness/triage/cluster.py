@@ -38,6 +38,9 @@ def _start(master: str) -> Any:
             "--engine spark needs the extra: pip install 'retest-harness[spark]', and a Java runtime"
         ) from None
     builder = SparkSession.builder.master(master).appName("harness triage").config("spark.ui.enabled", "false")
+    builder = builder.config("spark.ui.showConsoleProgress", "false")
+    if master.startswith("local"):
+        builder = builder.config("spark.sql.shuffle.partitions", "8")  # 200 small tasks cost more than they share
     builder = builder.config("spark.sql.session.timeZone", "UTC").config("spark.sql.ansi.enabled", "false")
     try:
         spark = builder.getOrCreate()

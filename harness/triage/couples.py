@@ -18,7 +18,7 @@ MOST = 12
 PAIR_FIELDS = 16
 PAIR_ROWS = 5  # a pair of values in fewer rows is not looked at
 CANDIDATES = 30  # pairs that are tested, likeliest first
-SCREEN = 6_000  # kept rows that choose pairs; where there are more, the others test them
+SCREEN = 4_000  # kept rows that choose pairs; where there are more, the others test them
 
 
 def find_pairs(rest: Rest, table: Table, rate: float) -> list[Cause]:

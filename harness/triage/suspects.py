@@ -29,7 +29,6 @@ SHADOW = 0.1  # of its cause's weight
 # field -> factor ids; {} is the value. Fields of the route (IP, hour) have no factor: a retest can't switch them.
 FACTORS: Mapping[str, tuple[str, ...]] = {
     "link_host": ("host:{}",),
-    "link_domain": ("host:{}", "host:www.{}"),
     "link": ("link:{}",),
     "redirect_host": ("redirect:{}",),
     "image": ("image:{}",),

@@ -25,7 +25,7 @@ from harness.triage.statement import Plan, scan
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-CONTROLS = 40_000  # delivered rows that are kept, about
+CONTROLS = 30_000  # delivered rows that are kept, about
 EXACT = 200_000  # up to so many rows, all that was said of one message is always made one row
 # A reply without what differs from copy to copy, so that each wording is read once.
 FOLDED = (
