@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from harness.model.relay import Relay
     from harness.run.prepare import Prepared
 
+DEFAULT_REFUSALS = 40
 STRATEGIES = ("adaptive", "ladder", "split")
 
 
@@ -41,8 +42,12 @@ def run(
         str | None,
         typer.Option(help="Merge rows that the seeds wear: all, none or a profile's name; default: what seeds lack."),
     ] = None,
-    max_sends: Annotated[int | None, typer.Option(min=1, help="Stop after this many messages.")] = None,
-    max_refusals: Annotated[int | None, typer.Option(min=1, help="Stop after this many refusals.")] = 40,
+    max_sends: Annotated[
+        int | None, typer.Option(min=1, help="Stop after this many messages; with --resume: in all.")
+    ] = None,
+    max_refusals: Annotated[
+        int | None, typer.Option(min=1, help="Stop after this many refusals.  (default: 40)", show_default=False)
+    ] = None,
     refusal_price: Annotated[
         float, typer.Option(min=1, max=1000, help="How many accepted messages one refusal is worth.")
     ] = 8.0,
@@ -79,7 +84,8 @@ def run(
         raise ConfigError(f"--strategy {strategy}: there are {', '.join(STRATEGIES)}")
     place = open_workspace(workspace)
     if resume is not None:
-        leave(_resume(place, resume, max_wait=max_wait, as_json=json))
+        caps = (max_sends, max_refusals)
+        leave(_resume(place, resume, caps, max_wait=max_wait, as_json=json))
     if campaign is None:
         raise ConfigError(
             f"name a campaign ({', '.join(place.campaigns) or 'there is none under variants/'}), or --resume RUN"
@@ -88,7 +94,7 @@ def run(
     wishes = Wishes(
         strategy=strategy,
         max_sends=max_sends,
-        max_refusals=max_refusals,
+        max_refusals=DEFAULT_REFUSALS if max_refusals is None else max_refusals,
         refusal_price=refusal_price,
         batch=batch,
         asked=tuple(ask or ()),
@@ -147,8 +153,12 @@ def _begin(place: Workspace, prepared: Prepared, *, max_wait: float, as_json: bo
         return _drive(place, ledger, prepared, max_wait=max_wait, as_json=as_json)
 
 
-def _resume(place: Workspace, name: str, *, max_wait: float, as_json: bool) -> int:
+def _resume(place: Workspace, name: str, caps: tuple[int | None, int | None], *, max_wait: float, as_json: bool) -> int:
+    """Go on with a run; who resumes a stopped one says that its cause is put right."""
+    from datetime import UTC, datetime
+
     from harness.edge.ledger import Ledger
+    from harness.run.going import going_on
     from harness.run.pick import pick_run
     from harness.run.prepare import Prepared, check_addresses, check_ready, expand_again
 
@@ -159,6 +169,9 @@ def _resume(place: Workspace, name: str, *, max_wait: float, as_json: bool) -> i
         check_ready(place, relay)
         check_addresses(campaign, record.segment, relay)
         prepared = Prepared(record, campaign, record.segment, relay, expansion)
+        with ledger.own(record.id):
+            for event in going_on(datetime.now(UTC), record.state == "stopped", *caps):
+                ledger.happen(record.id, event)
         return _drive(place, ledger, prepared, max_wait=max_wait, as_json=as_json)
 
 

@@ -18,6 +18,7 @@ from harness.model.reply import Reply
 from harness.model.trial import Observation, Outcome
 from harness.model.verdict import Finding, Verdict, VerdictKind
 from harness.run.frame import frame
+from harness.run.going import caps_of, since_resumed
 from harness.run.heard import silence_until
 from harness.run.stoprule import stop_reason
 from harness.search import strategy
@@ -90,7 +91,7 @@ def conclude(facts: RunFacts, *, now: datetime, read: Read, mind: Mind | None = 
 
     A run that has not come to its end is inconclusive, and says what it waits for.
     """
-    run = facts.run
+    run = replace(facts.run, budget=caps_of(facts))
     settled = settle_run(facts, now=silence_until(facts, now), read=read)
     observations = observe(facts, settled)
     pauses = tuple(event.as_pause() for event in facts.happenings if event.kind == "pause")
@@ -124,12 +125,13 @@ def _without_rewritten(finding: Finding, rewritten: frozenset[str]) -> Finding:
 
 def stopped_by(facts: RunFacts, read: Read) -> str | None:
     """Return the stop rule that holds for these facts, in words."""
+    trials = since_resumed(facts)
     heard = [
         [read(attempt.reply) for attempt in trial.attempts if attempt.reply is not None]
         + [answer.reading for answer in trial.answers if answer.from_receiver is not False]
-        for trial in facts.trials
+        for trial in trials
     ]
-    return stop_reason(facts.trials, heard)
+    return stop_reason(trials, heard)
 
 
 def _unfinished(facts: RunFacts, settled: Mapping[str, Settled], move: Move, belief: Belief) -> Finding:

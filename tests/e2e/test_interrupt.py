@@ -103,3 +103,26 @@ def test_a_changed_campaign_does_not_go_on_as_the_old_one(example: Path, stand_i
     assert ran.code == 2
     assert "template changed since run" in ran.err
     assert messages(stand_in) == sent
+
+
+def test_a_stopped_run_goes_on_once_its_cause_is_put_right(example: Path) -> None:
+    policy = (example / "sandbox.yaml").read_text()
+    (example / "sandbox.yaml").write_text("rules:\n  - {name: a, when: {}, reply: authentication}\n")
+    stopped = harness("run", "spring-sale", "--json", cwd=example)
+    assert stopped.code == 4
+    assert stopped.json["run"]["state"] == "stopped"
+    again = harness("run", "--resume", "latest", "--json", cwd=example)
+    assert again.code == 4, "what is heard after the resume stops it again"
+    (example / "sandbox.yaml").write_text(policy)
+    mended = harness("run", "--resume", "latest", "--json", cwd=example)
+    assert mended.code == 1, mended.out + mended.err
+    assert mended.json["verdict"]["fix"] == ["link:https://go.partner.example/fitting"]
+
+
+def test_a_run_that_met_its_cap_goes_on_under_a_new_one(example: Path) -> None:
+    capped = harness("run", "spring-sale", "--max-sends", "3", "--json", cwd=example)
+    assert capped.code == 4
+    assert harness("run", "--resume", "latest", cwd=example).code == 4, "the cap still holds"
+    wider = harness("run", "--resume", "latest", "--max-sends", "120", "--json", cwd=example)
+    assert wider.code == 1, wider.out + wider.err
+    assert harness("report", "latest", "--json", cwd=example).json["verdict"]["kind"] == "trigger"
