@@ -16,6 +16,7 @@ BLOCKS = word_set(
     "footer form h1 h2 h3 h4 h5 h6 head header hr html li main nav ol option p pre section table tbody td "
     "tfoot th thead title tr ul"
 )
+_DOCTYPE = re.compile(r"\s*<!doctype[^>]{0,500}>", re.I)
 _MOST_HIDDEN = 20  # hidden elements that are looked into before the first words
 _PREHEADERS = word_set("preheader preheader-text preheadertext preview preview-text previewtext")
 HEADINGS = frozenset(("h1", "h2", "h3", "h4", "h5", "h6"))
@@ -104,10 +105,16 @@ class _Reader:
         return isinstance(token, Text) and not token.inside and not _is_empty(self._source[token.start : token.end])
 
     def _body(self) -> None:
+        """Find where the content begins: after `<body>`, or after the head of a page that has no such tag."""
+        doctype = _DOCTYPE.match(self._source)
+        self._page.body = doctype.end() if doctype else 0
         for token in self._tokens:
-            if isinstance(token, Tag) and token.name == "body" and not token.closing:
-                self._page.body = token.end
-                return
+            if isinstance(token, Tag) and not token.conditional:
+                if token.name == "body" and not token.closing:
+                    self._page.body = token.end
+                    return
+                if (token.name == "html" and not token.closing) or (token.name == "head" and token.closing):
+                    self._page.body = token.end
 
     def _preheader(self) -> tuple[int, int]:
         """Find hidden text that comes before any that is seen (what the inbox shows after the subject)."""

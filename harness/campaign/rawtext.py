@@ -182,6 +182,7 @@ def _decoded(content: bytes, charset: str) -> tuple[str, list[int], str]:
         sizes = [] if len(text) == len(content) else [1 if "\udc80" <= c <= "\udcff" else len(c.encode()) for c in text]
         return text, sizes, "utf-8"
     try:
+        "a".encode(name)  # a charset that nobody knows fails here, even where there is nothing to decode
         text = content.decode(name)
         sizes = [len(character.encode(name)) for character in text] if len(text) != len(content) else []
         if not sizes or sum(sizes) == len(content):

@@ -75,7 +75,9 @@ def read_received(file: str, raw: bytes) -> Received:
         notes.append("the old DKIM signature is gone; the relay signs, or set dkim in campaign.yaml")
     if envelope is None:
         envelope = _plain_address(author)
-        notes.append(f"the envelope sender is not in the message: {envelope} stands in; set yours in campaign.yaml")
+        notes.append(
+            f"the envelope sender is not in the message: {envelope or 'nothing'} stands in; set yours in campaign.yaml"
+        )
     notes.append("production is this message byte for byte, but for To, Date, Message-ID and the envelope's token")
     rest = content[body:] if content[body:] else b""
     return Received(b"".join(kept) + b"\r\n" + rest, author, envelope, tuple(notes), headers_only)

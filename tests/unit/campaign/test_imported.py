@@ -64,8 +64,8 @@ def message(
 def imported(raw: bytes, *profiles: Profile) -> tuple[Expansion, bytes]:
     received = read_received("m.eml", raw)
     assert received.author is not None
-    assert received.envelope_sender is not None
-    campaign = Campaign("m", received.author, received.envelope_sender, message=received.content, profiles=profiles)
+    envelope = received.envelope_sender or "bounces@shop.example"
+    campaign = Campaign("m", received.author, envelope, message=received.content, profiles=profiles)
     return expand(campaign, SEGMENT), received.content
 
 
@@ -208,6 +208,34 @@ def test_deep_nesting_ends() -> None:
     )
     made, content = imported(raw + b"\r\nhi\r\n")
     assert without_identity(render(made, everything(made), SEED)).endswith(without_identity(content)[-40:])
+
+
+BITS = [
+    b"From: a@shop.example\r\n", b"Subject: x\r\n y\r\n", b"Content-Type: multipart/mixed; boundary=b\r\n", b"\r\n", b"--b\r\n", b"--b--\r\n",
+    b"Content-Type: text/html; charset=utf-8\r\n", b"Content-Transfer-Encoding: quoted-printable\r\n", b"<a href=3D\"https://a.example\">x</a>=\r\n",
+    b"Content-Transfer-Encoding: base64\r\n", b"PGEgaHJlZj0iaHR0\r\ncDovL2EuZXhhbXBsZSI+eDwvYT4=\r\n", b"=", b"=3", b"\xff\xfe\r\n", b"Words to read here\r\n",
+    b"Content-Type: text/plain; charset=nonsense\r\n", b"Content-Type: multipart/alternative; boundary=\"b\"\r\n", b"To: x@y.example\r\n", b" folded\r\n",
+    b"Content-Type: image/png; name=a.png\r\nContent-ID: <logo>\r\n", b"https://b.example/x \r\n", b"Date: never\r\n", b": \r\n", b"\r", b"\n",
+]  # fmt: skip
+
+
+@settings(max_examples=examples(2000))
+@given(
+    st.lists(st.one_of(st.sampled_from(BITS), st.binary(max_size=8)), max_size=25), st.randoms(use_true_random=False)
+)
+def test_any_bytes_are_a_message_that_is_cut_honestly_or_a_clear_error(
+    bits: list[bytes], chance: random.Random
+) -> None:
+    raw = b"From: a@shop.example\r\n" + b"".join(bits)
+    try:
+        made, content = imported(raw)
+    except ConfigError as error:
+        assert "\n" not in str(error)  # noqa: PT017
+        return
+    whole = render(made, everything(made), SEED)
+    fixed = re.compile(rb"(?im)^(?:To|Date|Message-ID)[ \t]*:.*\r\n(?:[ \t].*\r\n)*")
+    assert fixed.sub(b"", whole) == fixed.sub(b"", content)
+    assert_honest(made, chance, SEED, most=3)
 
 
 @pytest.mark.skipif(SHARED is None, reason=WITHOUT)

@@ -263,6 +263,15 @@ def test_a_preheader_of_the_campaign_is_put_in_hidden_and_escaped() -> None:
     assert content.startswith("<body><div class=")
 
 
+@pytest.mark.parametrize(
+    "start", ["<!DOCTYPE html><html><head><title>x</title></head>", "<!doctype html>\n<html>", "<!DOCTYPE html>", ""]
+)
+def test_a_page_without_a_body_tag_keeps_its_head_first(start: str) -> None:
+    made = expand(shop(html=start + COPY, preheader="Ends Sunday"), segment())
+    content = body(render(made, [f.id for f in made.factors], segment().seeds[0]), "html") or ""
+    assert content.startswith(start + '<div class="preheader"')
+
+
 def test_text_made_from_html_reads_like_a_letter() -> None:
     made = letter(
         '<h1>Hi&nbsp;you</h1><p>Read <a href="https://a.example/x">our news</a>, please.</p><ul><li>one</li><li>two</li></ul>'
