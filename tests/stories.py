@@ -1,15 +1,16 @@
 """Runs as reports must be able to tell them: played against invented receivers, judged by the real judge.
 
 Each story is a function without arguments that returns what is told. Samples, browser tests and the test that all
-formats agree go through every one of them.
+formats agree go through every one of them; a story is played once.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
+from functools import cache
 
 from harness.bounce.reply import read_reply
 from harness.bounce.rules import RULES
@@ -25,7 +26,6 @@ from harness.model.record import RunFacts
 from harness.model.reply import Reply, Step
 from harness.model.seed import Segment
 from harness.model.trial import Phase
-from harness.model.variant import variant_id
 from harness.model.verdict import Finding, Scope, VerdictKind
 from harness.report.pairs import proved_pairs
 from harness.report.told import Thought, Told, tell
@@ -97,6 +97,7 @@ def climb(play: Play, most: int | None = None, without: frozenset[str] = frozens
         play.send(rung.factors - without, phase, why=f"{rung.stage.value}: {rung.change or 'the control first'}")
 
 
+@cache
 def trigger() -> Told:
     """A link host is refused, proved, and production without it passes."""
     play = Play(PARTS, refuses(PARTNER))
@@ -110,6 +111,7 @@ def trigger() -> Told:
     return told(play.facts(PREFLIGHT), finding)
 
 
+@cache
 def adaptive() -> Told:
     """The same, found with few messages: the default strategy."""
     play = Play(PARTS, refuses(PARTNER), strategy="adaptive")
@@ -127,6 +129,7 @@ def adaptive() -> Told:
     return told(play.facts(PREFLIGHT), Finding(VerdictKind.TRIGGER, (((PARTNER,), Scope()),), (PARTNER,)))
 
 
+@cache
 def nothing() -> Told:
     """Nothing is refused."""
     play = Play(PARTS, lambda held, seed: OK)
@@ -134,6 +137,7 @@ def nothing() -> Told:
     return told(play.facts(), Finding(VerdictKind.NONE))
 
 
+@cache
 def sender() -> Told:
     """The control is refused too."""
     play = Play(
@@ -143,6 +147,7 @@ def sender() -> Told:
     return told(play.facts(), Finding(VerdictKind.SENDER))
 
 
+@cache
 def inconclusive() -> Told:
     """A suspect was found, and the messages ran out before the proof."""
     play = Play(PARTS, refuses(PARTNER), strategy="adaptive")
@@ -157,6 +162,7 @@ def inconclusive() -> Told:
     return told(play.facts(), Finding(VerdictKind.INCONCLUSIVE, missing=missing, more=4, suspects=suspects))
 
 
+@cache
 def stopped() -> Told:
     """A listing stops the run midway; a seed is full, another unknown, one answer never came."""
     words = {
@@ -174,6 +180,7 @@ def stopped() -> Told:
     return told(play.facts(), finding)
 
 
+@cache
 def forty() -> Told:
     """Forty variants to twelve seeds: the largest page that has to stay small."""
     many = factors(*(f"link:https://shop.example/page-{number:02}" for number in range(39)))
@@ -187,6 +194,7 @@ def forty() -> Told:
     return told(play.facts(), Finding(VerdictKind.TRIGGER, (((cause,), Scope()),), (cause,)))
 
 
+@cache
 def one() -> Told:
     """A single variant was sent, and its answer is awaited."""
     play = Play(PARTS, lambda held, seed: OK, answers="bounces", state="waiting", ended=None, settle=12 * 3600.0)
@@ -194,11 +202,13 @@ def one() -> Told:
     return told(play.facts(), Finding(VerdictKind.INCONCLUSIVE, missing="1 answer may still come"))
 
 
+@cache
 def empty() -> Told:
     """Nothing was sent yet."""
     return told(Play(PARTS, lambda held, seed: OK, state="running", ended=None).facts(), Finding(VerdictKind.NONE))
 
 
+@cache
 def pair() -> Told:
     """Two changes are refused together only, at one domain, answered by bounces; an ESP suppressed a seed."""
     both = (PARTNER, "merge:first_name")
@@ -223,6 +233,7 @@ def pair() -> Told:
     return told(replace(facts, trials=tuple(trials)), finding)
 
 
+@cache
 def hostile() -> Told:
     """Everything from outside tries to get out: scripts, escapes, overrides, and five megabytes."""
     bad = "<script>alert(1)</script><img src=x onerror=alert(2)>\x1b[31m\x1b]0;title\x07\u202egnp.exe\u2066\"'`{{7*7}}"
@@ -244,6 +255,7 @@ def hostile() -> Told:
     return told(facts, Finding(VerdictKind.TRIGGER, (((cause,), Scope()),), (cause,), notes=(bad,)), body)
 
 
+@cache
 def comparison() -> Comparison:
     """Before and after a fix, with a changed template."""
     before = trigger()
@@ -268,8 +280,3 @@ STORIES: Mapping[str, Callable[[], Told]] = {
     "pair": pair,
 }
 ALL: Mapping[str, Callable[[], Told]] = {**STORIES, "empty": empty, "hostile": hostile}
-
-
-def held_by(parts: Sequence[str]) -> str:
-    """Name a variant of the stories' campaign."""
-    return variant_id(frozenset(parts), frozenset(part.id for part in PARTS))
