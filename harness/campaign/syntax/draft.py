@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
 
 from harness.campaign.naming import identifier
 from harness.errors import ConfigError
@@ -127,14 +126,6 @@ def short(tag: str) -> str:
     """Cut a tag to what fits an error line, without what could steer a terminal."""
     flat = "".join(c if c.isprintable() else "\ufffd" for c in " ".join(tag[: 10 * LONGEST_TAG].split()))
     return flat if len(flat) <= LONGEST_TAG else flat[: LONGEST_TAG - 1] + "…"
-
-
-class Converter(Protocol):
-    """Converts one syntax: reads the draft's source and writes the draft."""
-
-    def __call__(self, draft: Draft) -> None:
-        """Convert the whole source."""
-        ...
 
 
 Convert = Callable[[Draft], None]
