@@ -137,7 +137,10 @@ def stopped_by(facts: RunFacts, read: Read) -> str | None:
 def _unfinished(facts: RunFacts, settled: Mapping[str, Settled], move: Move, belief: Belief) -> Finding:
     """Say what a run that goes on still lacks."""
     pending = sum(said.outcome is Outcome.PENDING for said in settled.values())
-    if pending:
+    waits = [event.text for event in facts.happenings if event.kind == "wait"]
+    if facts.run.state == "waiting" and waits:
+        missing = f"the run waits: {waits[-1]}; `harness run --resume {facts.run.id}` goes on then"
+    elif pending:
         missing = f"{pending} answer{'s' * (pending != 1)} may still come; `harness collect {facts.run.id}` reads them"
     elif isinstance(move, Pause):
         missing = f"the run pauses: {move.why}"
