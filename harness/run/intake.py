@@ -12,10 +12,10 @@ from pathlib import Path
 
 from harness.bounce.dsn import read_mail
 from harness.campaign.expand import expand
-from harness.campaign.letter import Letter, letter_in
 from harness.campaign.mime import read_fields, readable
 from harness.campaign.received import read_received
 from harness.campaign.recipients import make_profiles
+from harness.campaign.returned import Letter, letter_in
 from harness.campaign.syntax.convert import convert, known_syntax
 from harness.campaign.syntax.detect import detect
 from harness.edge.config import Workspace, is_address

@@ -2,8 +2,9 @@
 
 `convert` (in `harness.campaign.syntax.convert`) turns HTML or text with merge tags of Mailchimp, Salesforce,
 Mustache/Handlebars/Mustachio, SendGrid, Liquid/Klaviyo/Braze or HubSpot into a template that renders the same.
-`harness.campaign.letter` cleans a received message, or one out of a bounce, into the bytes of `Campaign.message`;
-`harness.run.intake` writes both as a campaign folder. How `Campaign.message` is cut into factors is no part of this.
+`harness.campaign.returned` finds the message that a bounce brings back, `harness.campaign.received` takes off what its
+way added, and `harness.run.intake` writes a campaign folder of either. How a message is cut into factors is no part of
+this.
 
 What a converted template asks of the environment it is rendered in:
 

@@ -1,4 +1,4 @@
-"""Letter: the message that a bounce brings back, cut out of it byte for byte.
+"""Returned: the message that a bounce brings back, cut out of it byte for byte.
 
 A bounce carries it as a MIME part (RFC 3462), as header lines only, or in its own text under a line that says so.
 Whether a mail is a bounce at all is not decided here.

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.campaign.letter import letter_in
+from harness.campaign.returned import letter_in
 from tests.shared import SHARED, WITHOUT, examples
 
 LETTER = (
