@@ -82,6 +82,12 @@ class MailEnvironment(ImmutableSandboxedEnvironment):
         tree = _bound(super()._parse(source, name, filename))
         return self._mark(tree) if self._mark else tree
 
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        """Look up a field; one that a row does not have is undefined, never a method of Python's (`order["items"]`)."""
+        if isinstance(obj, Mapping) and isinstance(argument, str):
+            return obj[argument] if argument in obj else self.undefined(obj=obj, name=argument)
+        return super().getitem(obj, argument)
+
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         """Work out an operation that can make much out of little."""
         if operator == "**" and (abs(_number(left)) > MAX_NUMBER or abs(_number(right)) > 1000):

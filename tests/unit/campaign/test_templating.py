@@ -68,6 +68,11 @@ def test_a_template_reaches_nothing_outside(source: str) -> None:
         expand(shop(html=source), segment())
 
 
+def test_a_field_that_a_row_lacks_is_undefined_and_no_method() -> None:
+    with pytest.raises(ConfigError, match="`items`"):
+        letter("<p>{{ order['items'] }}</p>", row={"order": {"total": 1}})
+
+
 def test_files_of_the_folder_can_be_included_and_their_fields_are_found() -> None:
     made = letter(
         "<p>Dear reader</p>{% include 'foot.html.j2' %}",
