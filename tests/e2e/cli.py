@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
+QUIET = {"HARNESS_NO_BROWSER": "1"}  # pictures have tests of their own; here they would only cost time
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Ran:
 
 def harness(*arguments: str, cwd: Path, timeout: float = 240, **environment: str) -> Ran:
     """Call the program; its output is read whole."""
-    env = os.environ | {"PYTHONPATH": str(ROOT), "NO_COLOR": "1", "COLUMNS": "140"} | environment
+    env = os.environ | {"PYTHONPATH": str(ROOT), "NO_COLOR": "1", "COLUMNS": "140"} | QUIET | environment
     done = subprocess.run(
         [sys.executable, "-m", "harness.cli.main", *arguments],
         cwd=cwd, env=env, capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL, check=False,
