@@ -75,9 +75,19 @@ def marginals(scanned: Scanned, rate: float) -> tuple[Table, dict[int, int], int
     ).fetchall()
     sizes = con.execute("SELECT n, count(*) FROM counts GROUP BY n").fetchall()
     values = dict(con.execute("SELECT field, count(*) FROM counts GROUP BY field").fetchall())
+    for field, rows, many in _others(con):  # values of wide fields that no bounce has, of their mean size
+        sizes.append((max(1, round(rows / many)), many))
+        values[field] = values.get(field, 0) + many
     all_sent = int(con.execute("SELECT coalesce(sum(n), 0) FROM counts WHERE field = 0").fetchone()[0])
     all_failed = int(con.execute("SELECT coalesce(sum(n), 0) FROM kept WHERE failed").fetchone()[0])
     return table_of(found, sizes, all_sent, all_failed, rate), values, sum(values.values())
+
+
+def _others(con: Any) -> list[tuple[int, int, int]]:
+    there = con.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'others'").fetchone()[0]
+    if not there:
+        return []
+    return [(int(i), int(n), int(many)) for i, n, many in con.execute("SELECT field, n, many FROM others").fetchall()]
 
 
 def table_of(

@@ -59,12 +59,20 @@ def fields_of(layouts: Sequence[Layout]) -> tuple[Field, ...]:
     return tuple(every.values())[:_WIDEST]
 
 
-def scan(plan: Plan, *, reduce: bool, one_in: int) -> str:
-    """Write the statement; `reduce` makes one row of all that was said of a message, `one_in` samples the delivered."""
+def scan(plan: Plan, *, reduce: bool, one_in: int, wide: frozenset[int] = frozenset()) -> str:
+    """Write the statement.
+
+    Args:
+        plan: what is read.
+        reduce: make one row of all that was said of a message.
+        one_in: how many delivered rows there are to one that is kept.
+        wide: fields of nearly as many values as rows; they are kept, not counted (`few` does that).
+    """
     ids = [f"f{i}" for i in range(len(plan.fields))]
-    which = " ".join(f"WHEN GROUPING({i}) = 0 THEN {n}" for n, i in enumerate(ids))
-    value = ", ".join(f"CAST({i} AS VARCHAR)" for i in ids)
-    sets = ", ".join(f"({i})" for i in (*ids, "kept"))
+    counted = [(n, i) for n, i in enumerate(ids) if n not in wide]
+    which = " ".join(f"WHEN GROUPING({i}) = 0 THEN {n}" for n, i in counted)
+    value = ", ".join(f"CAST({i} AS VARCHAR)" for _, i in counted)
+    sets = ", ".join(f"({i})" for i in (*(i for _, i in counted), "kept"))
     if reduce or plan.merge:
         kept = _kept(plan, "reply", "key", "key", one_in)
         marked = f"SELECT {', '.join(ids)}, {kept} AS kept FROM ({rows(plan, reduce=reduce)}) AS outcomes"
@@ -73,6 +81,27 @@ def scan(plan: Plan, *, reduce: bool, one_in: int) -> str:
     return (
         f"SELECT CASE {which} ELSE -1 END AS field, coalesce({value}) AS value, kept, count(*) AS n "
         f"FROM ({marked}) AS marked GROUP BY GROUPING SETS ({sets})"
+    )
+
+
+def few(plan: Plan, *, reduce: bool, wide: Sequence[int]) -> str:
+    """Write the second scan: of wide fields, only values that some bounced row has (table `wanted`) are counted.
+
+    All their other values fall into one group, so memory depends on the bounces, not on the values.
+    """
+    listed = ", ".join(
+        f"CASE WHEN CAST(f{i} AS VARCHAR) IN (SELECT value FROM wanted WHERE field = {i}) THEN CAST(f{i} AS "
+        f"VARCHAR) END AS w{i}, "
+        f"hash(f{i}) AS h{i}"
+        for i in wide
+    )
+    which = " ".join(f"WHEN GROUPING(w{i}) = 0 THEN {i}" for i in wide)
+    sets = ", ".join(f"(w{i})" for i in wide)
+    distinct = " ".join(f"WHEN GROUPING(w{i}) = 0 THEN approx_count_distinct(h{i})" for i in wide)
+    return (
+        f"SELECT CASE {which} END AS field, coalesce({', '.join(f'w{i}' for i in wide)}) AS value, count(*) AS n, "
+        f"CASE {distinct} END AS many FROM (SELECT {listed} FROM ({rows(plan, reduce=reduce)}) AS outcomes) AS marked "
+        f"GROUP BY GROUPING SETS ({sets})"
     )
 
 

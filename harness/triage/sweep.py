@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import ConfigError
 from harness.model.answer import Level, Reading
-from harness.triage.columns import Field, categories
+from harness.triage.columns import Field, Form, categories
 from harness.triage.mend import mend
-from harness.triage.statement import Plan, scan
+from harness.triage.statement import Plan, few, scan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+WIDE = 0.985  # of 2,000 sampled values that differ: 66,000 values or more
 CONTROLS = 30_000  # delivered rows that are kept, about
 EXACT = 200_000  # up to so many rows, all that was said of one message is always made one row
 # A reply without what differs from copy to copy, so that each wording is read once.
@@ -89,16 +90,44 @@ def gather(plan: Plan, con: Any, scratch: Path) -> Scanned:
         ConfigError: a file can't be read; names file, line and column.
     """
     one_in = max(1, int(plan.rows * apple_share(plan) / CONTROLS))
+    wide = wide_fields(plan)
     reduced = plan.keyed and (plan.rows <= EXACT or len(plan.tables) > 1)
-    notes = _fill(plan, con, scratch, reduced, one_in)
+    notes = _fill(plan, con, scratch, reduced, one_in, wide)
     keep(con, len(plan.fields))
     if plan.keyed and not reduced and _repeats(con):
         reduced = True
         notes += ("messages have several rows each: the last word on each counts",)
-        notes += _fill(plan, con, scratch, True, one_in)
+        notes += _fill(plan, con, scratch, True, one_in, wide)
         keep(con, len(plan.fields))
     explode(con, plan.fields)
+    if wide:
+        _count_few(plan, con, reduced, sorted(wide))
     return Scanned(con, plan.fields, one_in, reduced, tuple(dict.fromkeys(notes)))
+
+
+def wide_fields(plan: Plan) -> frozenset[int]:
+    """Return the fields of large exports that have nearly as many values as rows (66,000 or more), by the samples."""
+    if plan.rows <= EXACT:
+        return frozenset()
+    wide = set()
+    tables = [*plan.tables, *([plan.merge] if plan.merge else [])]
+    for i, field in enumerate(plan.fields):
+        values = [v for table, _ in tables for v in table.sample.values.get(field.column, ()) if v]
+        plain = not field.many and field.form not in (Form.HOST, Form.URL)
+        if plain and len(values) >= 1_000 and len(set(values)) > WIDE * len(values):
+            wide.add(i)
+    return frozenset(wide)
+
+
+def _count_few(plan: Plan, con: Any, reduced: bool, wide: Sequence[int]) -> None:
+    """Count, of fields too wide for one table, the values that bounced rows have; note how many others there are."""
+    parts = [f"SELECT {i} AS field, f{i} AS value FROM kept WHERE kind NOT IN ('v', 'p') GROUP BY 2" for i in wide]
+    con.execute(f"CREATE OR REPLACE TEMP TABLE wanted AS {' UNION ALL '.join(parts)}")
+    con.execute(f"CREATE OR REPLACE TEMP TABLE few AS {few(plan, reduce=reduced, wide=wide)}")
+    con.execute("INSERT INTO counts SELECT field, value, NULL, n FROM few WHERE value IS NOT NULL")
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE others AS SELECT field, n, many FROM few WHERE value IS NULL AND many > 0"
+    )
 
 
 def apple_share(plan: Plan) -> float:
@@ -114,7 +143,7 @@ def apple_share(plan: Plan) -> float:
     return max(0.01, found / every) if every else 1.0
 
 
-def _fill(plan: Plan, con: Any, scratch: Path, reduced: bool, one_in: int) -> tuple[str, ...]:
+def _fill(plan: Plan, con: Any, scratch: Path, reduced: bool, one_in: int, wide: frozenset[int]) -> tuple[str, ...]:
     """Run the scan; a file with broken bytes is set right once, in a copy, and read again."""
     import duckdb
 
@@ -124,7 +153,7 @@ def _fill(plan: Plan, con: Any, scratch: Path, reduced: bool, one_in: int) -> tu
         for rejects in ("reject_errors", "reject_scans"):
             con.execute(f"DROP TABLE IF EXISTS {rejects}")
         try:
-            con.execute(f"CREATE TEMP TABLE counts AS {scan(plan, reduce=reduced, one_in=one_in)}")
+            con.execute(f"CREATE TEMP TABLE counts AS {scan(plan, reduce=reduced, one_in=one_in, wide=wide)}")
             broken = _rejected(con)
         except duckdb.OutOfMemoryException as error:
             raise ConfigError(

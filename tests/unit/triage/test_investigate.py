@@ -230,3 +230,21 @@ def test_our_own_words_and_columns_can_be_named(tmp_path: Path) -> None:
 def test_the_same_export_is_told_the_same_way_twice(tmp_path: Path, host_rows: list[Row]) -> None:
     path = write_lines(tmp_path / "e.jsonl", plain(host_rows))
     assert as_json(ask(path)) == as_json(ask(path))
+
+
+def test_a_field_of_nearly_as_many_values_as_rows_is_counted_where_it_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = rows(8_000, caused(lambda r: r["id"].endswith("77"), 0.9, 0.002))
+    table = [
+        {**r, "voucher": "the same for all" if r["message_id"].endswith("77") else f"v{i}"}
+        for i, r in enumerate(plain(made))
+    ]
+    path = write_csv(tmp_path / "e.csv", table)
+    whole = ask(path)
+    monkeypatch.setattr("harness.triage.sweep.EXACT", 10)
+    wide = ask(path)
+    says = {f.name: f.values for f in wide.fields}
+    assert causes(wide) == causes(whole) == [("the same for all",)]
+    assert wide.causes[0].contrast == whole.causes[0].contrast
+    assert abs(says["merge:voucher"] - 7_921) < 800
