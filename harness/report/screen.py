@@ -33,7 +33,7 @@ def screen(told: Told, *, width: int = 100, ascii_: bool = False) -> str:
         variants_table(told, width),
         domains_table(told.tallies.domains, width),
         _wrap(f"{totals_line(told.tallies.totals)}. {acceptance(run.answers, run.settle)}.", width),
-        _wrap(f"Verdict: {verdict.kind.value.upper()}. {clean(verdict.summary)}", width),
+        _wrap(f"Verdict: {verdict.kind.value.upper()}. {clean(_without_kind(verdict.summary))}", width),
         *(_wrap(f"Note: {clean(note)}", width) for note in told.notes()),
         _wrap(f"Next step: {clean(verdict.next_step)}", width),
     ]
@@ -41,9 +41,18 @@ def screen(told: Told, *, width: int = 100, ascii_: bool = False) -> str:
     return ascii_only(whole) if ascii_ else whole
 
 
+def _without_kind(summary: str) -> str:
+    """Take off the word that the verdict's kind has just said."""
+    rest = summary.removeprefix("Inconclusive: ")
+    return rest[:1].upper() + rest[1:]
+
+
 def variants_table(told: Told, width: int) -> str:
     """Return one row for each variant: the change, and what it came to."""
-    rows = [_variant_row(told, variant) for variant in told.tallies.variants]
+    rows, last = [], ""
+    for variant in told.tallies.variants:
+        rows.append(_variant_row(told, variant, last))
+        last = variant.id if not variant.tally.rejected else last
     if not rows:
         return "Nothing was sent."
     for columns in (COLUMNS, SHORT_COLUMNS):
@@ -99,9 +108,12 @@ def share(value: float) -> str:
     return f"{value * 100:.0f} %" if value >= 0.0995 or value == 0 else f"{value * 100:.1f} %"
 
 
-def _variant_row(told: Told, variant: VariantTally) -> tuple[str, ...]:
+def _variant_row(told: Told, variant: VariantTally, last: str) -> tuple[str, ...]:
+    """Return a variant's cells; its parent needs no name where it is the last accepted row above."""
     counts = variant.tally
     change = told.in_words(variant)
+    if variant.parent == last:
+        change = change.removesuffix(f", on {last}")
     numbers = (counts.sent, counts.passed, counts.rejected, counts.censored)
     return (variant.stage, variant.id, change, *map(str, numbers), tags_line(counts.tags))
 

@@ -67,7 +67,7 @@ def _messages(desk: Desk, factor: Factor, rung: Factors, block: int) -> list[tup
     seeds = [seed for seed in seeds if factor.id in desk.shown(rung, seed)][: _share(desk)]
     plain: Factors = frozenset()
     controls = sorted(desk.open_to(plain), key=lambda seed: (desk.used[seed], desk.key("control", factor.id, seed)))
-    why = f"The ladder's next step: the last message and {factor.title or factor.id}."
+    why = f"Next rung: the last accepted message plus {factor.title or factor.id}."
     asks = [(Ask(rung, seed, Phase.LADDER, block=block, why=why), RUNG_EXPECTED) for seed in seeds]
     why = "The control among the others: is the sender still heard?"
     asks += [(Ask(plain, seed, Phase.LADDER, block=block, why=why), NOISE) for seed in controls[:1]]
