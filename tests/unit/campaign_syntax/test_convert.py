@@ -98,6 +98,7 @@ MUSTACHE = {
     "a part of what is missing": (
         "{{#if nobody.x.y}}a{{else}}b{{/if}}{{#each nobody.rows}}c{{/each}}{{^nobody.x}}d{{/nobody.x}}{{#with nobody.x}}e{{/with}}", "bd",
     ),
+    "a missing field that a mapping has a method for": ("{{#each company.items}}a{{/each}}{{#if nobody.keys}}b{{/if}}", ""),
     "a part of an item": ("{{#each items}}{{#if this.a.b}}x{{else}}{{title}}{{/if}}{{#if a.b}}x{{/if}}{{/each}}", "TentRope"),
     "if of what is missing": ("{{#if missing}}a{{else}}b{{/if}}", "b"),
     "else if": ("{{#if no}}a{{else if yes}}b{{else}}c{{/if}}", "b"),
@@ -223,6 +224,7 @@ LIQUID = {
     "a name like a method": ("{% for i in items %}{{ i.title }}{% endfor %}", "TentRopeCup"),
     "css": ("<style>@media{#a{b:c}}</style>{{ n }}", "<style>@media{#a{b:c}}</style>5"),
     "a part of what is missing": ("{{ nobody.x.y | default: 'z' }}{% if nobody.x %}a{% endif %}{% if nobody.x == 1 %}b{% endif %}", "z"),
+    "a missing field that a mapping has a method for": ("{% for i in person.items %}a{% else %}none{% endfor %}", "none"),
     "a loop over a part of it": ("{% for i in nobody.rows %}a{% else %}none{% endfor %}", "none"),
     "numbers": ("{{ n | plus: 1 }} {{ '2.5' | times: 3 }} {{ n | minus: 0.5 }} {{ n | plus: 1 | times: 2 }}", "6 7.5 4.5 12"),
     "rounding": ("{{ 2.5 | round }} {{ 3.14159 | round: 2 }} {{ 1.2 | ceil }} {{ 1.8 | floor }} {{ n | round: 2 }}", "3 3.14 2 1 5"),
