@@ -35,6 +35,7 @@ DOUBTFUL = 0.5
 COVERED = 0.75
 CLEAN = 0.9
 FORESEEN = 0.02
+WEAK = 0.6  # a trigger that fires less often deserves a warning
 MOST_STEPS = 90
 MOST_FAILURES = 3
 
@@ -158,6 +159,11 @@ def find_by_belief(desk: Desk, case: Case, target: Factors, pool: Pool, prior: f
                     refuted.add(names)  # all blocks that a proof may take did not do
                 continue
             if share >= SURE:
+                if beliefs.fire < WEAK:
+                    case.notes.append(
+                        f"{' with '.join(names)} is refused only part of the time (about {beliefs.fire:.0%}): "
+                        "what was accepted may still be refused another time."
+                    )
                 return names
         steps += 1
         yield from _look(hunt, beliefs, refuted)

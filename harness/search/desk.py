@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from harness.model.contrast import CONFIRMED, voided
 from harness.model.factor import close
-from harness.model.problem import Belief, Move, Pause, Problem, Send, Tester
+from harness.model.problem import Belief, Move, Pause, Problem, Send
 from harness.model.trial import Ask, Observation, Outcome, Phase
 
 T = TypeVar("T")
@@ -141,10 +141,6 @@ class Desk:
         for seed in self.alive(pool):
             groups.setdefault(self.seeds[seed].domain, []).append(seed)
         return groups
-
-    def tester(self, seed: str) -> Tester:
-        """Return what is known of a seed."""
-        return self.seeds[seed]
 
     # -- chance that can be replayed -------------------------------------------------------------------------------
     def key(self, *parts: object) -> bytes:

@@ -47,13 +47,6 @@ def evidence_for(desk: Desk, subject: tuple[str, ...], seeds: Collection[str] | 
     return min(e_value(blocks_of(desk.log, subject, name, seeds)) for name in subject)
 
 
-def sends_missing(desk: Desk, wanted: Claim) -> tuple[int, int]:
-    """Estimate how many messages and refusals a whole proof takes if all goes as suspected."""
-    ratio = _ratio(desk, wanted)
-    blocks = 2 if ratio > 1 else 3 + (len(wanted.subject) > 2)
-    return blocks * (1 + ratio * len(wanted.subject)), blocks
-
-
 def prove(
     desk: Desk,
     wanted: Claim,
