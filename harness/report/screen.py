@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from tabulate import tabulate
 
 from harness.model.outcome import DomainTally, Tally, VariantTally
+from harness.model.verdict import Verdict
 from harness.report.clean import ascii_only, clean
 from harness.report.told import Told, acceptance
 
@@ -33,7 +34,7 @@ def screen(told: Told, *, width: int = 100, ascii_: bool = False) -> str:
         variants_table(told, width),
         domains_table(told.tallies.domains, width),
         _wrap(f"{totals_line(told.tallies.totals)}. {acceptance(run.answers, run.settle)}.", width),
-        _wrap(f"Verdict: {verdict.kind.value.upper()}. {clean(_without_kind(verdict.summary))}", width),
+        _wrap(f"Verdict: {_headed(verdict)}", width),
         *(_wrap(f"Note: {clean(note)}", width) for note in told.notes()),
         _wrap(f"Next step: {clean(verdict.next_step)}", width),
     ]
@@ -41,10 +42,11 @@ def screen(told: Told, *, width: int = 100, ascii_: bool = False) -> str:
     return ascii_only(whole) if ascii_ else whole
 
 
-def _without_kind(summary: str) -> str:
-    """Take off the word that the verdict's kind has just said."""
-    rest = summary.removeprefix("Inconclusive: ")
-    return rest[:1].upper() + rest[1:]
+def _headed(verdict: Verdict) -> str:
+    """Return the sentence with its kind before it, unless it begins with that word itself."""
+    summary = clean(verdict.summary)
+    kind = verdict.kind.value
+    return summary if summary.lower().startswith(kind) else f"{kind.upper()}. {summary}"
 
 
 def variants_table(told: Told, width: int) -> str:
