@@ -90,7 +90,9 @@ class Phrases:
     def none(self, counts: Count, bound: float) -> str:
         """Say that production passes, and what that does not show."""
         accepted = counts.sent - counts.rejected
-        refused = f"{_of(counts)} was refused" if counts.rejected else "nothing was refused"
+        were = "was" if counts.rejected == 1 else "were"
+        stray = f"{_of(counts)} {were} refused, and no change explains it"
+        refused = stray if counts.rejected else "nothing was refused"
         return (
             f"Production was accepted {accepted} of {counts.sent} times; {refused}. Not on these seeds: "
             f"a refusal rate up to {percent(bound)} is still possible."
@@ -165,8 +167,9 @@ class Phrases:
         """Say how to go on."""
         if finding.stopped:
             return f"Put right what stopped it ({finding.stopped}), then: `harness run --resume {self._words.run}`."
-        sends = f"Allow {_sends(more)}" if more else "Allow more messages"
-        return f"{sends} and go on where it stopped: `harness run --resume {self._words.run}`."
+        if not more:  # it waits, or was left: nothing else is missing
+            return f"Go on where it stopped, when what it waits for is over: `harness run --resume {self._words.run}`."
+        return f"Allow {_sends(more)} and go on where it stopped: `harness run --resume {self._words.run}`."
 
 
 def number(value: float) -> str:
