@@ -18,17 +18,19 @@ from harness.model.verdict import Count, Finding, Scope, Trigger
 
 @dataclass(frozen=True, slots=True)
 class RunWords:
-    """Names that commands need: the run, its campaign and its segment."""
+    """Names that commands need: the run, its campaign, segment and relay."""
 
     run: str = "RUN"
     campaign: str = "CAMPAIGN"
     segment: str = ""
+    relay: str = ""
 
     @property
     def again(self) -> str:
         """The command that sends the campaign again."""
-        segment = f" --segment {shlex.quote(self.segment)}" if self.segment else ""
-        return f"harness run {shlex.quote(self.campaign)}{segment}"
+        options = {"segment": self.segment, "relay": self.relay}
+        said = "".join(f" --{key} {shlex.quote(name)}" for key, name in options.items() if name)
+        return f"harness run {shlex.quote(self.campaign)}{said}"
 
 
 class Phrases:

@@ -41,7 +41,7 @@ class Conclusion:
     def verdict(self) -> Verdict:
         """The finding, weighed; done when somebody asks, for most steps of a run need none."""
         run = self.facts.run
-        words = RunWords(run.id, run.campaign, run.segment.name)
+        words = RunWords(run.id, run.campaign, run.segment.name, run.relay)
         rewritten = rewritten_by_relay(self.facts)
         finding = _without_rewritten(self.finding, rewritten)
         verdict = weigh(finding, run.factors, self.observations, seeds=frame(run).seeds, words=words)

@@ -62,7 +62,7 @@ def prepare(
     relay = workspace.relay(relay_name)
     campaign = workspace.campaign(name)
     segment = dress(segment, (*wishes.profiles, *campaign.profiles), wishes.wear)
-    campaign = replace(campaign, profiles=())  # what is worn is the seeds' own now
+    campaign = undressed(campaign)
     check_addresses(campaign, segment, relay)
     expansion = expand(campaign, segment, asked=wishes.asked)
     check_domains(expansion, segment)
@@ -122,6 +122,11 @@ def dress(segment: Segment, profiles: Sequence[Profile], wear: str | None) -> Se
         merge = {**seed.merge, **worn} if wear else {**worn, **seed.merge}
         seeds.append(replace(seed, merge=merge))
     return replace(segment, seeds=tuple(seeds))
+
+
+def undressed(campaign: Campaign) -> Campaign:
+    """Take off profiles that seeds wear now; an imported message keeps its own: they say what was merged into it."""
+    return campaign if campaign.message is not None else replace(campaign, profiles=())
 
 
 def weights_by_factor(weights: Mapping[str, float], expansion: Expansion) -> dict[str, float]:
@@ -234,7 +239,7 @@ def expand_again(workspace: Workspace, run: RunRecord) -> tuple[Campaign, Expans
     Raises:
         ConfigError: the campaign's files changed since; new messages would not belong to this run's experiment.
     """
-    campaign = replace(workspace.campaign(run.campaign), profiles=())
+    campaign = undressed(workspace.campaign(run.campaign))
     now = digests(campaign, run.segment)
     changed = [name for name in ("template", "headers", "attachments", "plain") if now[name] != run.digests.get(name)]
     if changed:
