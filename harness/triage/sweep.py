@@ -123,7 +123,7 @@ def _count_few(plan: Plan, con: Any, reduced: bool, wide: Sequence[int]) -> None
     """Count, of fields too wide for one table, the values that bounced rows have; note how many others there are."""
     parts = [f"SELECT {i} AS field, f{i} AS value FROM kept WHERE kind NOT IN ('v', 'p') GROUP BY 2" for i in wide]
     con.execute(f"CREATE OR REPLACE TEMP TABLE wanted AS {' UNION ALL '.join(parts)}")
-    con.execute(f"CREATE OR REPLACE TEMP TABLE few AS {few(plan, reduce=reduced, wide=wide)}")
+    _frugally(con, f"CREATE OR REPLACE TEMP TABLE few AS {few(plan, reduce=reduced, wide=wide)}")
     con.execute("INSERT INTO counts SELECT field, value, NULL, n FROM few WHERE value IS NOT NULL")
     con.execute(
         "CREATE OR REPLACE TEMP TABLE others AS SELECT field, n, many FROM few WHERE value IS NULL AND many > 0"
@@ -153,7 +153,7 @@ def _fill(plan: Plan, con: Any, scratch: Path, reduced: bool, one_in: int, wide:
         for rejects in ("reject_errors", "reject_scans"):
             con.execute(f"DROP TABLE IF EXISTS {rejects}")
         try:
-            con.execute(f"CREATE TEMP TABLE counts AS {scan(plan, reduce=reduced, one_in=one_in, wide=wide)}")
+            _frugally(con, f"CREATE TEMP TABLE counts AS {scan(plan, reduce=reduced, one_in=one_in, wide=wide)}")
             broken = _rejected(con)
         except duckdb.OutOfMemoryException as error:
             raise ConfigError(
@@ -170,6 +170,17 @@ def _fill(plan: Plan, con: Any, scratch: Path, reduced: bool, one_in: int, wide:
         if not mended:
             return notes
     raise ConfigError("triage: the export can't be read even after its bytes were set right")
+
+
+def _frugally(con: Any, statement: str) -> None:
+    """Run a statement; where memory runs out (long texts, read by several threads at once), again with one thread."""
+    import duckdb
+
+    try:
+        con.execute(statement)
+    except duckdb.OutOfMemoryException:
+        con.execute("SET threads=1")
+        con.execute(statement)
 
 
 def _rejected(con: Any) -> dict[str, list[tuple[int, str, str]]]:
