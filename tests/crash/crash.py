@@ -80,17 +80,19 @@ class Crasher:
         argv = ["run", "shoes", *self._options(strategy)]
         # Every point has its turn; each second run dies at a random moment instead.
         deaths = 1 + (self.random.random() < 0.3) + (self.random.random() < 0.1)
+        code: int | None = None
         for i in range(deaths):
             point = POINTS[(number // 2) % len(POINTS)] if i == 0 and number % 2 else None
-            if not self._kill(folder, argv, strategy, point or self._any_point()):
-                break
+            code = self._kill(folder, argv, strategy, point or self._any_point())
+            if code is not None:
+                break  # it came to its end before
             argv = self._resumed(folder, strategy)
         for _ in range(5):
-            code = self._go(folder, argv, None)
             if code in (0, 1, 3, 4):
                 break
+            code = self._go(folder, argv, None)
             argv = self._resumed(folder, strategy)
-        else:
+        if code not in (0, 1, 3, 4):
             self._violated(folder, f"could not be resumed: exit {code}: {(folder / 'stderr').read_text()[-600:]}")
             return
         self._check(folder, strategy, self.mx.rows()[before:])
@@ -111,8 +113,8 @@ class Crasher:
     def _any_point(self) -> str | None:
         return self.random.choice(POINTS) if self.random.random() < 0.4 else None
 
-    def _kill(self, folder: Path, argv: list[str], strategy: str, point: str | None) -> bool:
-        """Let one process die; False if it came to its end before."""
+    def _kill(self, folder: Path, argv: list[str], strategy: str, point: str | None) -> int | None:
+        """Let one process die; its exit code if it came to its end before."""
         reference = self.references[strategy]
         if point is None:
             pid = run(argv, folder, None)
@@ -120,10 +122,11 @@ class Crasher:
             os.kill(pid, signal.SIGKILL)
         else:
             pid = run(argv, folder, Death(point, self.random.randint(1, max(1, reference.passed[point]))))
-        died = os.WIFSIGNALED(_wait(pid))
-        if died:
-            self.tally.killed[point or "at a random moment"] += 1
-        return died
+        status = _wait(pid)
+        if not os.WIFSIGNALED(status):
+            return os.waitstatus_to_exitcode(status)
+        self.tally.killed[point or "at a random moment"] += 1
+        return None
 
     def _go(self, folder: Path, argv: list[str], death: Death | None) -> int:
         return os.waitstatus_to_exitcode(_wait(run(argv, folder, death)))
@@ -131,7 +134,10 @@ class Crasher:
     def _check(self, folder: Path, strategy: str, rows: list[dict[str, Any]]) -> None:
         """Hold the ledger against the MX's log and the side file."""
         with Ledger.open(folder / "results" / "ledger.sqlite") as ledger:
-            trials = [trial for record in ledger.runs() for trial in ledger.facts(record.id).trials]
+            runs = [record.id for record in ledger.runs()]
+            trials = [trial for name in runs for trial in ledger.facts(name).trials]
+        if len(runs) != 1:
+            self._violated(folder, f"one command made the runs {runs}")
         seen: dict[str, list[dict[str, Any]]] = {}
         for row in rows:
             seen.setdefault(row["mail_from"].partition("+")[2].partition("@")[0], []).append(row)
