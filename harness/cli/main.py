@@ -6,12 +6,15 @@ Only typer is imported here, so that `harness --help` starts as fast as typer it
 from __future__ import annotations
 
 import importlib
-import importlib.util
+import os
 import sys
 
 import typer
 
 from harness.errors import HarnessError
+
+# The search multiplies small matrices: more threads only get into each other's way. Set before numpy is imported.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 app = typer.Typer(
     name="harness",
@@ -42,8 +45,7 @@ COMMANDS = (
     ("sandbox", "sandbox", "sandbox"),
 )
 for _name, _module, _function in COMMANDS:
-    if importlib.util.find_spec(f"harness.cli.{_module}"):
-        app.command(_name)(getattr(importlib.import_module(f"harness.cli.{_module}"), _function))
+    app.command(_name)(getattr(importlib.import_module(f"harness.cli.{_module}"), _function))
 
 
 @app.callback()
