@@ -42,7 +42,8 @@ def find_causes(scanned: Scanned, table: Table, rate: float) -> list[Cause]:
         current = rest.table(rate)
         open_ = stand_out(current, fields, rate) if current.all_failed >= 3 else []
         causes.append(replace(cause, shadows=_shadows(standing, open_, [*causes, cause])))
-        standing = [s for s in standing if s.condition in {o.condition for o in open_}]
+        still = {s.condition for s in open_}
+        standing = [s for s in standing if s.condition in still]
     if current.all_failed >= max(8, PAIR_SHARE * table.all_failed) and len(causes) < MOST:
         causes += find_pairs(rest, current, pair_rate)
     return causes
