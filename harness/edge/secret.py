@@ -43,7 +43,7 @@ def _from_keyring(name: str, where: str) -> str:
     except ImportError:
         raise ConfigError(f"{where}: a keyring needs the extra: pip install 'retest-harness[keyring]'") from None
     try:
-        secret = keyring.get_password(service, user)
+        secret: str | None = keyring.get_password(service, user)
     except Exception as error:  # every backend has errors of its own
         raise ConfigError(f"{where}: the keyring can't be read: {type(error).__name__}") from None
     if not secret:

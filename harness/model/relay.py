@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -88,4 +89,14 @@ class Relay:
     @property
     def loopback(self) -> bool:
         """Nothing handed to this relay can leave the machine by its address."""
-        return self.kind == "sandbox" or self.host in ("localhost", "::1") or self.host.startswith("127.")
+        return self.kind == "sandbox" or _is_loopback(self.host)
+
+
+def _is_loopback(host: str) -> bool:
+    """An address of this machine, or localhost; 127.0.0.1.shop.example is somebody else's name."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -194,3 +194,10 @@ def test_a_bare_secret_reference_in_braces_is_read_as_if_it_were_quoted(place: P
     relay = Workspace(place).relay()
     assert relay.password == "${P_W}"
     assert relay.bounces[0].password == "${Q}"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1.shop.example", "localhost.shop.example", "192.0.2.1", "127.shop.example"])
+def test_a_name_that_looks_like_loopback_is_not_loopback(place: Path, host: str) -> None:
+    (place / "relay.yaml").write_text(RELAY.replace("127.0.0.1", host))
+    with pytest.raises(ConfigError, match="tls: none is for loopback only"):
+        Workspace(place).relay()
