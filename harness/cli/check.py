@@ -72,7 +72,15 @@ def check(
 
 
 def prepare_check(
-    place: Workspace, campaign: str, segment: str | None, relay: str | None, *, live: bool, follow: bool, offline: bool
+    place: Workspace,
+    campaign: str,
+    segment: str | None,
+    relay: str | None,
+    *,
+    live: bool,
+    follow: bool,
+    offline: bool,
+    quiet: bool = False,
 ) -> tuple[Subject, Tools]:
     """Gather what is checked and who is asked."""
     from harness.campaign.expand import expand
@@ -83,7 +91,7 @@ def prepare_check(
     settings = read_settings(place)
     whole, seeds, through = place.campaign(campaign), place.segment(segment), place.relay(relay)
     expansion = expand(whole, seeds)
-    for text in expansion.notes:
+    for text in () if quiet else expansion.notes:
         note(f"note: {text}")
     now = datetime.now(UTC)
     messages, rungs = _build(expansion, seeds, now)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.common import JsonOption, WorkspaceOption, leave, note, open_workspace, reader, rules_of
+from harness.cli.common import JsonOption, WorkspaceOption, clean, leave, note, open_workspace, reader, rules_of
 
 if TYPE_CHECKING:
     from harness.edge.config import Workspace
@@ -108,9 +108,10 @@ def run(
     check_ready(place, prepared.relay)
     for text in prepared.expansion.notes:
         note(f"note: {text}")
+    findings = _preflight(place, prepared)
     if prepared.relay.kind != "sandbox":
         _confirm(prepared, yes)
-    leave(_begin(place, prepared, max_wait=max_wait, as_json=json))
+    leave(_begin(place, prepared, findings, max_wait=max_wait, as_json=json))
 
 
 def _suspects(file: Path | None) -> tuple[dict[str, float], tuple[Profile, ...]]:
@@ -145,11 +146,42 @@ def _confirm(prepared: Prepared, yes: bool) -> None:
         raise ConfigError("nothing was sent")
 
 
-def _begin(place: Workspace, prepared: Prepared, *, max_wait: float, as_json: bool) -> int:
+def _preflight(place: Workspace, prepared: Prepared) -> list[dict[str, str]]:
+    """Look for what is wrong already; it is told and kept with the run, and stops nothing.
+
+    Where nothing leaves the machine no name server is asked, and what could not be checked is not worth a line.
+    """
+    from harness.check.notice import Grade
+    from harness.check.survey import survey
+    from harness.cli.check import prepare_check
+
+    alone = prepared.relay.loopback
+    subject, tools = prepare_check(
+        place,
+        prepared.campaign.name,
+        prepared.segment.name,
+        prepared.relay.name,
+        live=False,
+        follow=False,
+        offline=alone,
+        quiet=True,
+    )
+    notices = [one for one in survey(subject, tools) if not (alone and one.grade is Grade.UNKNOWN)]
+    wrong = [one for one in notices if one.grade in (Grade.FAIL, Grade.WARN)]
+    for one in wrong[:3]:
+        note(clean(f"check: {one.finding} ({one.about})"))
+    if len(wrong) > 3:
+        note(f"check: {len(wrong) - 3} more; `harness check {prepared.campaign.name}` shows all")
+    return [one.row() for one in notices]
+
+
+def _begin(
+    place: Workspace, prepared: Prepared, findings: list[dict[str, str]], *, max_wait: float, as_json: bool
+) -> int:
     from harness.edge.ledger import Ledger
 
     with Ledger.open(place.ledger_path) as ledger:
-        ledger.create_run(prepared.run, findings=())
+        ledger.create_run(prepared.run, findings)
         return _drive(place, ledger, prepared, max_wait=max_wait, as_json=as_json)
 
 
