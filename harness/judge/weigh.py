@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from harness.judge.phrase import Phrases, RunWords
 from harness.judge.proof import Evidenced, count, evidenced
 from harness.judge.tally import upper_bound
-from harness.model.contrast import CONFIRMED, voided
+from harness.model.contrast import CONFIRMED, strays, voided
 from harness.model.factor import Factor
 from harness.model.problem import Tester
 from harness.model.trial import Observation, Outcome, Phase
@@ -56,12 +56,18 @@ class _Case:
     def production(self) -> Count:
         """Count the messages that held everything; where there is none, those of the largest set sent."""
         whole = frozenset(factor.id for factor in self.factors)
-        tries = [seen for seen in self.observations if seen.ask.factors == whole]
+        sound = self.sound()
+        tries = [seen for seen in sound if seen.ask.factors == whole]
         if not tries:
-            climbed = [seen for seen in self.observations if seen.ask.phase in WHOLE_PHASES]
+            climbed = [seen for seen in sound if seen.ask.phase in WHOLE_PHASES]
             largest = max((seen.ask.factors for seen in climbed), key=len, default=whole)
             tries = [seen for seen in climbed if seen.ask.factors == largest]
         return count(tries)
+
+    def sound(self) -> list[Observation]:
+        """Leave out the seeds that refuse everything."""
+        lost = strays(self.observations)
+        return [seen for seen in self.observations if seen.ask.seed not in lost]
 
     def control(self) -> list[Observation]:
         return [seen for seen in self.observations if not seen.ask.factors]
@@ -154,7 +160,7 @@ def _confirmed(case: _Case, names: frozenset[str], all_sets: Sequence[frozenset[
     rest = frozenset(factor.id for factor in case.factors) - spared
     restored = [
         seen
-        for seen in case.observations
+        for seen in case.sound()
         if (seen.ask.phase is Phase.RESTORE or (seen.ask.phase is Phase.LADDER and rest <= seen.ask.factors))
         and not any(one <= seen.ask.factors for one in sets)
     ]

@@ -65,7 +65,35 @@ def voided(observations: Sequence[Observation]) -> frozenset[int]:
 
     A block is a run of refusals, with no acceptance among them, that holds two refused control checks. The
     controls that stand in a proof are no checks: they were not sent on suspicion, and a refused one must count.
+    Refusals at seeds that refuse everything prove nothing of content either.
     """
+    void = _refused_sender(observations)
+    lost = _strays(observations, void)
+    return frozenset(void | {p for p, seen in enumerate(observations) if seen.rejected and seen.ask.seed in lost})
+
+
+def strays(observations: Sequence[Observation]) -> frozenset[str]:
+    """Return the seeds that refuse everything, the plain control twice among it, while others accept.
+
+    What they refuse follows the recipient, not the content.
+    """
+    return _strays(observations, _refused_sender(observations))
+
+
+def _strays(observations: Sequence[Observation], void: Container[int]) -> frozenset[str]:
+    checks: dict[str, int] = {}
+    accepting: set[str] = set()
+    for position, seen in enumerate(observations):
+        if seen.accepted:
+            accepting.add(seen.ask.seed)
+        elif seen.rejected and position not in void and seen.ask.phase is Phase.CONTROL and not seen.ask.factors:
+            checks[seen.ask.seed] = checks.get(seen.ask.seed, 0) + 1
+    if not accepting:
+        return frozenset()
+    return frozenset(seed for seed, many in checks.items() if many >= CONFIRMED and seed not in accepting)
+
+
+def _refused_sender(observations: Sequence[Observation]) -> set[int]:
     void: set[int] = set()
     run: list[int] = []
     checks = 0
@@ -79,7 +107,7 @@ def voided(observations: Sequence[Observation]) -> frozenset[int]:
         checks += seen.ask.phase is Phase.CONTROL and not seen.ask.factors
         if checks >= CONFIRMED:
             void.update(run)
-    return frozenset(void)
+    return void
 
 
 def blocks_of(

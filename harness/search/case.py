@@ -63,6 +63,7 @@ class Case:
 def conclude(case: Case, halt: Halt | None = None, missing: str = "") -> Finding:
     """Put what is known into a finding; the judge weighs it again."""
     desk = case.desk
+    case.notes += _stray_notes(desk)
     if halt is not None and halt.kind == Halt.SENDER and not case.culprits:
         return Finding(VerdictKind.SENDER, notes=tuple(case.notes), stopped=halt.reason)
     if case.culprits:
@@ -80,6 +81,9 @@ def conclude(case: Case, halt: Halt | None = None, missing: str = "") -> Finding
     if missing or not case.restored or _too_noisy(desk):
         missing = missing or "refusals came that no change explains; more messages of the control and of production"
         return _inconclusive(case, missing, "")
+    if desk.strays:
+        who = tuple(seed for seed in desk.seeds if seed in desk.strays)
+        return Finding(VerdictKind.RECIPIENT, triggers=(((), Scope("recipients", seeds=who)),), notes=tuple(case.notes))
     return Finding(VerdictKind.NONE, notes=(*case.notes, _bound_note(desk)))
 
 
@@ -131,6 +135,18 @@ def _bound_note(desk: Desk) -> str:
         f"Not refused for these seeds: {sent} production messages were accepted, so at most {bound:.0%} of such "
         "messages are refused (95 % bound). Recipients unlike these seeds may still be refused."
     )
+
+
+def _stray_notes(desk: Desk) -> list[str]:
+    """Name the seeds that were left out since they refuse everything; a whole domain of several by its name."""
+    notes = []
+    left = [seed for seed in desk.seeds if seed in desk.strays]
+    for domain in dict.fromkeys(desk.seeds[seed].domain for seed in left):
+        theirs = [seed for seed in left if desk.seeds[seed].domain == domain]
+        every = sum(seed.domain == domain for seed in desk.problem.seeds)
+        who = f"all {every} seeds at {domain} ({', '.join(theirs)})" if 1 < every == len(theirs) else ", ".join(theirs)
+        notes.append(f"Left out: {who}. Even the plain control is refused there, and accepted at other seeds.")
+    return notes
 
 
 def _threshold_note(case: Case) -> list[str]:

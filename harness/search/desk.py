@@ -12,7 +12,7 @@ from collections.abc import Collection, Generator, Iterable, Sequence
 from functools import cached_property
 from typing import TypeVar
 
-from harness.model.contrast import CONFIRMED, voided
+from harness.model.contrast import CONFIRMED, strays, voided
 from harness.model.factor import close
 from harness.model.problem import Belief, Move, Pause, Problem, Send
 from harness.model.trial import Ask, Observation, Outcome, Phase
@@ -33,6 +33,9 @@ SUSPICIOUS = 0.10  # chance of a refused sender at which a control is worth its 
 CLEARED = 0.05
 PAUSE_TICKS = 40
 PAUSES = 3
+SUSPECT_SEED = 2  # refusals without any acceptance after which a seed is asked for the plain control
+UNEXPECTED = 0.1  # a refusal less likely than this needs no second one
+MOST_CHECKS = 6
 
 
 class Halt(Exception):
@@ -47,6 +50,10 @@ class Halt(Exception):
         super().__init__(reason)
         self.kind = kind
         self.reason = reason
+
+
+class Stray(Exception):
+    """A seed refuses even the plain control, which others accept: it is left out, and the step begun anew."""
 
 
 class Desk:
@@ -64,6 +71,7 @@ class Desk:
         self.sends = self.refusals = 0
         self.blocked = 0.02  # how likely it is that the sender itself is refused now
         self.belief = Belief()
+        self.strays: frozenset[str] = frozenset()  # seeds that refuse everything
         self.stray: set[int] = set()  # positions of refusals that a search found to have no cause in the message
         self._strikes: Counter[str] = Counter()
         self._went: set[tuple[Factors, str]] = set()
@@ -197,6 +205,9 @@ class Desk:
     def ask(self, ask: Ask, expect: float = 0.5) -> Step[Observation | None]:
         """Send one message; None where the answer is no evidence.
 
+        Raises:
+            Stray: its seed turned out to refuse everything.
+
         `expect` is how likely a refusal is if the sender is fine: what the watch for a refused sender goes by.
         """
         answers = yield from self.ask_all([(ask, expect)])
@@ -213,6 +224,8 @@ class Desk:
             for (_, expect), one in zip(part, seen, strict=True):
                 places.append(len(self.log))
                 self._record(one, expect)
+            if self.watching:
+                yield from self._check_seeds(part, seen)
             if self.watching and self.blocked >= SUSPICIOUS and seen[-1].rejected:
                 yield from self.check_sender()
         void = self.void
@@ -249,6 +262,36 @@ class Desk:
         bad, good = (BLOCK_REFUSES, fair) if seen.rejected else (1 - BLOCK_REFUSES, 1 - fair)
         self.blocked = before * bad / (before * bad + (1 - before) * good)
 
+    def _check_seeds(self, asks: Sequence[tuple[Ask, float]], seen: Sequence[Observation]) -> Step[None]:
+        """Send the plain control to seeds that have refused all that they got.
+
+        Raises:
+            Stray: one refuses that too, twice, while others accept it.
+        """
+        for (ask, expect), one in zip(asks, seen, strict=True):
+            if not (ask.factors and one.rejected):
+                continue
+            theirs = [old for old in self.log if old.counted and old.ask.seed == ask.seed]
+            domain = self.seeds[ask.seed].domain
+            warned = expect <= UNEXPECTED or any(self.seeds[stray].domain == domain for stray in self.strays)
+            if not any(old.accepted for old in theirs) and len(theirs) >= (1 if warned else SUSPECT_SEED):
+                yield from self._check_seed(ask.seed)
+
+    def _check_seed(self, seed: str) -> Step[None]:
+        plain: Factors = frozenset()
+        why = "This seed has refused all that it got: does it accept the plain control?"
+        for _ in range(MOST_CHECKS):
+            if seed not in self.open_to(plain):
+                return
+            # A refusal raises the suspicion of the sender too: a control goes elsewhere before this one is repeated.
+            yield from self.ask(Ask(plain, seed, Phase.CONTROL, why=why), NOISE)
+            if any(old.accepted and old.ask.seed == seed for old in self.log):
+                return
+            self.strays = strays(self.log)
+            if seed in self.strays:
+                self.dead.add(seed)
+                raise Stray(seed)
+
     def check_sender(self) -> Step[None]:
         """Send plain controls until the sender is cleared; pause where it is refused.
 
@@ -278,6 +321,8 @@ class Desk:
 
     def _control_ask(self) -> Ask:
         plain: Factors = frozenset()
-        recent = [seen.ask.seed for seen in self.log[-1:]]
+        recent = {seen.ask.seed for seen in self.log[-1:]}
+        recent |= {seen.ask.seed for seen in self.log if seen.rejected}
+        recent -= {seen.ask.seed for seen in self.log[:-1] if seen.accepted}
         why = "Several refusals in a row: a plain control shows whether the sender itself is refused now."
         return Ask(plain, self.pick(plain, avoid=recent), Phase.CONTROL, why=why)

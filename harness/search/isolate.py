@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from harness.model.trial import Ask, Phase
 from harness.model.verdict import Finding
 from harness.search.case import Case, Culprit, conclude
-from harness.search.desk import Desk, Factors, Step
+from harness.search.desk import Desk, Factors, Step, Stray
 from harness.search.minimise import minimise, refused
 from harness.search.pool import Pool
 from harness.search.proof import claim, evidence_for, prove
@@ -35,33 +36,51 @@ def isolate(desk: Desk, case: Case, find: Find, foresee: Foresee | None = None) 
 
     `foresee` may say from earlier messages which seeds will refuse the rest too, so that it need not be sent.
     """
-    failures = returns = 0
+    state = _State()
     while len(case.culprits) < MOST_CULPRITS:
-        case.restored = False
-        target = case.target()
-        prior = PRIOR_RESTORED if case.culprits or failures else PRIOR_CLEAN
-        phase = Phase.RESTORE if case.culprits else Phase.REPRODUCE
-        pool = foresee(desk, case, target) if foresee and case.culprits else None
-        seed = None if pool else (yield from reproduce(desk, target, prior, phase))
-        if pool is None and seed is None:
-            case.restored = clearance(desk, target, prior).clean >= SURE
-            if not (yield from drop_artefacts(desk, case)) and not (yield from prove_again(desk, case)):
-                return conclude(case, missing=_unclear(desk, case))
-            continue
-        if pool is None:
-            assert seed is not None
-            pool = showing(desk, target, seed)
-        names = yield from find(desk, case, target, pool, prior)
-        if names == ():
-            acquit(desk, target, pool)
-        if not names:
-            failures += names is None
-            returns += 1
-            if failures >= FAILURES or returns > MOST_RETURNS:
-                return conclude(case, missing="no suspected set could be proved; the refusals may have no single cause")
-            continue
-        yield from accuse(desk, case, names, pool)
+        try:
+            finding = yield from _turn(desk, case, find, foresee, state)
+        except Stray:
+            continue  # the seed is out of it now
+        if finding is not None:
+            return finding
     return conclude(case)
+
+
+@dataclass
+class _State:
+    """How often a search came to nothing."""
+
+    failures: int = 0
+    returns: int = 0
+
+
+def _turn(desk: Desk, case: Case, find: Find, foresee: Foresee | None, state: _State) -> Step[Finding | None]:
+    case.restored = False
+    target = case.target()
+    prior = PRIOR_RESTORED if case.culprits or state.failures else PRIOR_CLEAN
+    phase = Phase.RESTORE if case.culprits else Phase.REPRODUCE
+    pool = foresee(desk, case, target) if foresee and case.culprits else None
+    seed = None if pool else (yield from reproduce(desk, target, prior, phase))
+    if pool is None and seed is None:
+        case.restored = clearance(desk, target, prior).clean >= SURE
+        if not (yield from drop_artefacts(desk, case)) and not (yield from prove_again(desk, case)):
+            return conclude(case, missing=_unclear(desk, case))
+        return None
+    if pool is None:
+        assert seed is not None
+        pool = showing(desk, target, seed)
+    names = yield from find(desk, case, target, pool, prior)
+    if names == ():
+        acquit(desk, target, pool)
+    if names:
+        yield from accuse(desk, case, names, pool)
+        return None
+    state.failures += names is None
+    state.returns += 1
+    if state.failures >= FAILURES or state.returns > MOST_RETURNS:
+        return conclude(case, missing="no suspected set could be proved; the refusals may have no single cause")
+    return None
 
 
 def acquit(desk: Desk, target: Factors, pool: Pool) -> None:
@@ -84,11 +103,16 @@ def accuse(desk: Desk, case: Case, names: tuple[str, ...], pool: Pool) -> Step[N
     """Add a proved set to the case, after finding out for whom it holds."""
     culprit = Culprit(names, told_scope(desk, names, case.others(names)), tuple(pool))
     case.culprits.append(culprit)  # proved: it stays in the verdict even if a cap ends the run while its scope is open
-    scope = yield from settle_scope(desk, names, case.others(names))
-    known = Culprit(names, scope, tuple(pool))
-    case.culprits[case.culprits.index(culprit)] = known
-    if not (yield from prove_within(desk, known)):
-        case.culprits.remove(known)
+    while True:
+        try:
+            scope = yield from settle_scope(desk, names, case.others(names))
+            known = Culprit(names, scope, tuple(pool))
+            case.culprits[case.culprits.index(culprit)] = culprit = known
+            if not (yield from prove_within(desk, known)):
+                case.culprits.remove(known)
+            return
+        except Stray:
+            continue  # weighed without it
 
 
 def prove_within(desk: Desk, culprit: Culprit) -> Step[bool]:

@@ -11,7 +11,7 @@ from harness.model.trial import Ask, Phase
 from harness.model.verdict import Finding
 from harness.search.case import Case, conclude
 from harness.search.control import open_with_control
-from harness.search.desk import NOISE, Desk, Factors, Halt, Step
+from harness.search.desk import NOISE, Desk, Factors, Halt, Step, Stray
 from harness.search.isolate import PRIOR_CLEAN, accuse, find_by_splitting, isolate
 from harness.search.minimise import minimise
 from harness.search.pool import Pool
@@ -29,7 +29,7 @@ def ladder(desk: Desk) -> Step[Finding]:
     try:
         yield from open_with_control(desk)
         if desk.problem.exact_first:
-            yield from reproduce(desk, desk.everything, PRIOR_CLEAN, Phase.REPRODUCE)
+            yield from _exact_first(desk)
         current: Factors = frozenset()
         for factor in desk.problem.factors:
             rung = desk.close(current | {factor.id})
@@ -42,23 +42,42 @@ def ladder(desk: Desk) -> Step[Finding]:
         return conclude(case, halt)
 
 
+def _exact_first(desk: Desk) -> Step[None]:
+    while True:
+        try:
+            yield from reproduce(desk, desk.everything, PRIOR_CLEAN, Phase.REPRODUCE)
+            return
+        except Stray:
+            continue  # without that seed
+
+
 def _climb(desk: Desk, case: Case, factor: Factor, parent: Factors, rung: Factors) -> Step[None]:
     """Send one rung to the segment; stop at a refusal that is proved."""
     block = desk.next_block()
     for ask, expect in _messages(desk, factor, rung, block):
         if ask.seed not in desk.alive():
             continue
-        seen = yield from desk.ask(ask, expect)
-        if seen is None or seen.accepted or not ask.factors:
-            continue
-        pool = Pool(desk, rung, [ask.seed])
-        wanted = Claim((factor.id,), rung, ((factor.id, parent),))
-        if not (yield from prove(desk, wanted, pool, lambda: 0 < evidence_for(desk, (factor.id,)) < WEAK)):
-            continue
-        names = yield from _whole(desk, factor.id, rung, pool)
-        if names:
-            yield from accuse(desk, case, names, pool)
-            return
+        try:
+            if (yield from _step(desk, case, factor, parent, ask, expect)):
+                return
+        except Stray:
+            continue  # that seed is out of it; the others still get the rung
+
+
+def _step(desk: Desk, case: Case, factor: Factor, parent: Factors, ask: Ask, expect: float) -> Step[bool]:
+    """Send one message of a rung; True if it was refused and that is proved."""
+    rung = ask.factors
+    seen = yield from desk.ask(ask, expect)
+    if seen is None or seen.accepted or not rung:
+        return False
+    pool = Pool(desk, rung, [ask.seed])
+    wanted = Claim((factor.id,), rung, ((factor.id, parent),))
+    if not (yield from prove(desk, wanted, pool, lambda: 0 < evidence_for(desk, (factor.id,)) < WEAK)):
+        return False
+    names = yield from _whole(desk, factor.id, rung, pool)
+    if names:
+        yield from accuse(desk, case, names, pool)
+    return bool(names)
 
 
 def _messages(desk: Desk, factor: Factor, rung: Factors, block: int) -> list[tuple[Ask, float]]:

@@ -62,7 +62,7 @@ def clearance(desk: Desk, target: Factors, prior: float) -> Clearance:
                 mass *= ((1 - (1 - fire) * (1 - NOISE)) / NOISE) ** sum(strays.values())
             for seed, (likelihood, _) in chances.items():
                 mass *= likelihood
-                nobody *= _unaffected(counts[seed], affected[seed]) if nobody else 0.0
+                nobody *= _unaffected(counts[seed], affected.get(seed, 0.0)) if nobody else 0.0
             total += mass
             clean += nobody
             for seed in seeds:
@@ -109,7 +109,7 @@ def _debts(desk: Desk, target: Factors, sent: dict[str, int]) -> dict[str, int]:
 
 def _scopes(desk: Desk, target: Factors) -> Iterable[tuple[float, dict[str, float]]]:
     """List who might be affected: a weight, and each seed's chance."""
-    alive = desk.seeds
+    alive = [seed for seed in desk.seeds if seed not in desk.strays]
     yield EVERYBODY, dict.fromkeys(alive, 1.0)
     domains = sorted({desk.seeds[seed].domain for seed in alive})
     for domain in domains:
