@@ -15,6 +15,8 @@ from harness.model.factor import Factor
 from harness.model.trial import Observation
 from harness.model.verdict import Count, Finding, Scope, Trigger
 
+CAP = "the cap of"  # how a search begins to say which cap ended it
+
 
 @dataclass(frozen=True, slots=True)
 class RunWords:
@@ -165,13 +167,18 @@ class Phrases:
             said += f" Missing: {_sends(more)}."
         return said
 
-    def after_inconclusive(self, finding: Finding, more: int | None) -> str:
-        """Say how to go on."""
+    def after_inconclusive(self, finding: Finding, more: int | None, seen: Sequence[Observation] = ()) -> str:
+        """Say how to go on; where a cap ended it, with the cap that it takes."""
         if finding.stopped:
             return f"Put right what stopped it ({finding.stopped}), then: `harness run --resume {self._words.run}`."
         if not more:  # it waits, or was left: nothing else is missing
             return f"Go on where it stopped, when what it waits for is over: `harness run --resume {self._words.run}`."
-        return f"Allow {_sends(more)} and go on where it stopped: `harness run --resume {self._words.run}`."
+        cap = ""
+        if CAP in finding.missing and "refusals" in finding.missing:
+            cap = f" --max-refusals {sum(one.rejected for one in seen) + more}"
+        elif CAP in finding.missing:
+            cap = f" --max-sends {len(seen) + more}"
+        return f"Allow {_sends(more)} and go on where it stopped: `harness run --resume {self._words.run}{cap}`."
 
 
 def number(value: float) -> str:

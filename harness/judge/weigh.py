@@ -206,9 +206,8 @@ def _weigh_recipient(case: _Case) -> Verdict:
 def _inconclusive(case: _Case, missing: str, more: int | None = None) -> Verdict:
     more = more or case.finding.more
     summary = case.phrases.inconclusive(missing, case.finding, more)
-    return Verdict(
-        VerdictKind.INCONCLUSIVE, summary, case.phrases.after_inconclusive(case.finding, more), missing=missing
-    )
+    next_step = case.phrases.after_inconclusive(case.finding, more, case.observations)
+    return Verdict(VerdictKind.INCONCLUSIVE, summary, next_step, missing=missing)
 
 
 def _factor_verdicts(case: _Case, verdict: Verdict) -> tuple[FactorVerdict, ...]:

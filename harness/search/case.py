@@ -71,10 +71,10 @@ def conclude(case: Case, halt: Halt | None = None, missing: str = "") -> Finding
             VerdictKind.TRIGGER,
             triggers=tuple((culprit.factors, culprit.scope) for culprit in case.culprits),
             fix=case.fix,
-            missing="" if case.restored else "production without the fix was not accepted everywhere yet",
+            missing="" if case.restored else _not_restored(halt),
             suspects=_suspects(desk) if not case.restored else (),
             notes=tuple(case.notes + _threshold_note(case)),
-            stopped=halt.reason if halt else "",
+            stopped=_stop_rule(halt),
         )
     if halt is not None:
         return _cut_short(case, halt)
@@ -91,7 +91,17 @@ def _cut_short(case: Case, halt: Halt) -> Finding:
     desk = case.desk
     if halt.kind == Halt.SEEDS and len(desk.dead) == len(desk.seeds):
         return Finding(VerdictKind.RECIPIENT, stopped=halt.reason)
-    return _inconclusive(case, halt.reason, halt.reason)
+    return _inconclusive(case, halt.reason, _stop_rule(halt))
+
+
+def _stop_rule(halt: Halt | None) -> str:
+    """Return the reason where something must be put right first; who is out of messages may just be given more."""
+    return halt.reason if halt is not None and halt.kind in (Halt.STOP, Halt.SENDER) else ""
+
+
+def _not_restored(halt: Halt | None) -> str:
+    missing = "production without the fix was not accepted everywhere yet"
+    return f"{missing} ({halt.reason})" if halt is not None and not _stop_rule(halt) else missing
 
 
 def _inconclusive(case: Case, missing: str, stopped: str) -> Finding:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import ConfigError
-from harness.judge.weigh import weigh
+from harness.judge.weigh import exit_code, weigh
 from harness.model.factor import close
 from harness.model.problem import Budget, Send
 from harness.model.trial import Phase
@@ -263,3 +263,39 @@ def test_batches_go_out_together_and_come_to_the_same_truth(name: str) -> None:
 def test_an_unknown_strategy_is_refused_with_the_known_ones() -> None:
     with pytest.raises(ConfigError, match="ladder, split, adaptive"):
         strategy("guess")
+
+
+@every
+@pytest.mark.parametrize(
+    ("budget", "option"), [(Budget(sends=9), "--max-sends"), (Budget(refusals=3), "--max-refusals")]
+)
+def test_a_cap_is_no_stop_rule_and_the_next_step_raises_it(name: str, budget: Budget, option: str) -> None:
+    world = World(problem_with(budget=budget), holding(["f3", "f8"]), name)
+    finding = world.play()
+    assert not finding.stopped
+    verdict = weigh(finding, world.problem.factors, world.seen, seeds=world.problem.seeds)
+    assert exit_code(verdict) == 3
+    assert f"{option} " in verdict.next_step
+    cap = int(verdict.next_step.split(f"{option} ")[1].rstrip("`.").split("`")[0])
+    assert cap > (budget.sends or budget.refusals or 0)
+    assert f"{option.removeprefix('--max-')}" in verdict.missing.replace("messages", "sends")
+
+
+@every
+def test_seeds_that_had_their_share_are_no_stop_rule(name: str) -> None:
+    finding = World(problem_with(budget=Budget(per_seed=2)), holding(["f3", "f8"]), name).play()
+    assert finding.kind is VerdictKind.INCONCLUSIVE
+    assert not finding.stopped
+    assert "2 messages" in finding.missing
+
+
+@every
+def test_a_stop_rule_that_ends_a_search_stops_it(name: str) -> None:
+    world = World(problem_with(), holding(["f3"]), name)
+    player = strategy(name)
+    for _ in range(6):
+        move = player.next(world.problem, world.seen, ())
+        assert isinstance(move, Send)
+        world.seen += [world.answer(ask, len(world.seen) + i) for i, ask in enumerate(move.asks)]
+    player.next(world.problem, world.seen, ())
+    assert player.conclude("listed").stopped == "listed"
