@@ -63,6 +63,8 @@ def _turn(desk: Desk, case: Case, find: Find, foresee: Foresee | None, state: _S
     pool = foresee(desk, case, target) if foresee and case.culprits else None
     seed = None if pool else (yield from reproduce(desk, target, prior, phase))
     if pool is None and seed is None:
+        seed = yield from confirm_removal(desk, case, target)
+    if pool is None and seed is None:
         case.restored = clearance(desk, target, prior).clean >= SURE
         if not (yield from drop_artefacts(desk, case)) and not (yield from prove_again(desk, case)):
             return conclude(case, missing=_unclear(desk, case))
@@ -80,6 +82,26 @@ def _turn(desk: Desk, case: Case, find: Find, foresee: Foresee | None, state: _S
     state.returns += 1
     if state.failures >= FAILURES or state.returns > MOST_RETURNS:
         return conclude(case, missing="no suspected set could be proved; the refusals may have no single cause")
+    return None
+
+
+def confirm_removal(desk: Desk, case: Case, target: Factors) -> Step[str | None]:
+    """Send the restored production to a seed of each scope that had it not yet; the seed where it is refused.
+
+    Other seeds may have accepted all of production: that clears what is left, but shows nothing of the removal.
+    """
+    for culprit in case.culprits:
+        within = [s for s in desk.seeds if culprit.scope.holds(s, desk.seeds[s].domain, desk.seeds[s].values)]
+        had = [seen for seen in desk.evidence() if seen.ask.factors == target and seen.ask.seed in within]
+        if any(seen.accepted and seen.ask.phase in (Phase.RESTORE, Phase.LADDER) for seen in had):
+            continue
+        seeds = desk.open_to(target, [s for s in culprit.seeds if s in within]) or desk.open_to(target, within)
+        if not seeds:
+            continue
+        why = f"Production without {' with '.join(case.fix)} goes to a seed that refused it: is it accepted there now?"
+        seen = yield from desk.ask(Ask(target, desk.pick(target, seeds), Phase.RESTORE, why=why), 1 - PRIOR_RESTORED)
+        if seen is not None and seen.rejected:
+            return seen.ask.seed
     return None
 
 

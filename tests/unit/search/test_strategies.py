@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -299,3 +300,21 @@ def test_a_stop_rule_that_ends_a_search_stops_it(name: str) -> None:
         world.seen += [world.answer(ask, len(world.seen) + i) for i, ask in enumerate(move.asks)]
     player.next(world.problem, world.seen, ())
     assert player.conclude("listed").stopped == "listed"
+
+
+@every
+@pytest.mark.parametrize("lonely", ["s0", "s3", "s7"])
+def test_the_removal_of_a_value_that_one_seed_wears_is_confirmed_at_that_seed(name: str, lonely: str) -> None:
+    world = World(problem_with(budget=Budget()), holding(), name)
+    testers = tuple(replace(t, values={"f1": "rare" if t.id == lonely else t.id}) for t in world.problem.seeds)
+    world.problem = replace(world.problem, seeds=testers)
+    shown = {seed.id: seed.values["f1"] for seed in testers}
+    world.refuses = lambda ask, n: "f1" in ask.factors and shown[ask.values_of or ask.seed] == "rare"
+    finding = world.play()
+    assert [(names, scope.value) for names, scope in finding.triggers] == [(("f1",), "rare")]
+    restored = world.problem.factors
+    verdict = weigh(finding, restored, world.seen, seeds=testers)
+    assert verdict.triggers[0].confirmed_by_removal
+    rest = frozenset(f.id for f in restored) - {"f1"}
+    assert any(seen.accepted and seen.ask.factors == rest and seen.ask.seed == lonely for seen in world.seen)
+    assert verdict.summary.count("rare") == 1
