@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from harness.model.factor import Factor
 from harness.model.trial import Ask, Observation
@@ -34,6 +34,8 @@ class Tester:
     factors that exist in its message at all (a conditional section may be missing for a seed; a
     factor it does not wear proves nothing there).
     """
+
+    __test__: ClassVar[bool] = False  # pytest takes a class of this name for tests otherwise
 
     id: str
     domain: str
