@@ -42,8 +42,13 @@ class Phrases:
         self._naming = Naming(factors)
         self._words = words
 
-    def triggers(self, triggers: Sequence[Trigger], fix: Sequence[str]) -> str:
-        """Say which single changes trigger the refusal, with their numbers."""
+    def triggers(self, triggers: Sequence[Trigger], fix: Sequence[str], untested: Sequence[int] = ()) -> str:
+        """Say which single changes trigger the refusal, with their numbers.
+
+        Args:
+            untested: for each trigger, how many seeds outside its scope never had it.
+        """
+        untested = untested or [0] * len(triggers)
         removed = "with " + self._naming.several(fix) + " put back to plain" if len(fix) > 1 else "without it"
         confirmed = all(trigger.confirmed_by_removal for trigger in triggers)
         end = f"Production {removed} is accepted." if confirmed else f"Production {removed} is not confirmed yet."
@@ -52,16 +57,16 @@ class Phrases:
             weakest = min(triggers, key=lambda trigger: trigger.e_value)
             links = f"each of its {len(triggers)} links by itself"
             return f"Adding the link host {merged} ({links}) triggers {_tag(weakest)}: {_numbers(weakest)}. {end}"
-        return " ".join([*(self._trigger(trigger) for trigger in triggers), end])
+        return " ".join([*map(self._trigger, triggers, untested), end])
 
-    def _trigger(self, trigger: Trigger) -> str:
+    def _trigger(self, trigger: Trigger, untested: int) -> str:
         what, verb = self._naming.change(trigger.factors, trigger.scope)
         alone = trigger.scope.type == "value" and len(trigger.factors) == 1  # then the value is in `what` already
-        where = "" if alone else self.scope(trigger.scope)
+        where = "" if alone else self.scope(trigger.scope, untested)
         return f"{verb} {what} triggers {_tag(trigger)}{where}: {_numbers(trigger)}."
 
-    def scope(self, scope: Scope) -> str:
-        """Say for whom a trigger holds; empty where it holds for all."""
+    def scope(self, scope: Scope, untested: int = 0) -> str:
+        """Say for whom a trigger holds; empty where it holds for all, and "only" of seeds that were all tested."""
         match scope.type:
             case "domain":
                 return f" at {_list(scope.domains)} only"
@@ -69,7 +74,8 @@ class Phrases:
                 field = (scope.field or "").removeprefix("merge:")
                 return f" only where {field} is '{scope.value}'"
             case "recipients":
-                return f" for {_list(scope.seeds)} only"
+                rest = f" ({untested} other seed{'s' * (untested != 1)} not tested with it)" if untested else " only"
+                return f" for {_list(scope.seeds)}{rest}"
         return ""
 
     def after_triggers(self, triggers: Sequence[Trigger], fix: Sequence[str]) -> str:

@@ -128,13 +128,29 @@ def _weigh_triggers(case: _Case) -> Verdict:
     missing = case.finding.missing
     return Verdict(
         VerdictKind.TRIGGER,
-        case.phrases.triggers(triggers, fix),
+        case.phrases.triggers(triggers, fix, [_untested(case, trigger) for trigger in triggers]),
         case.phrases.after_triggers(triggers, fix),
         fix=fix,
         triggers=triggers,
         missing=missing,
         notes=(*notes, f"Still open: {missing}.") if missing else notes,
     )
+
+
+def _untested(case: _Case, trigger: Trigger) -> int:
+    """Count the seeds outside a claim about recipients that never had the trigger: they may be affected too."""
+    if trigger.scope.type != "recipients":
+        return 0
+    names, void = frozenset(trigger.factors), voided(case.observations)
+    had = {
+        seen.ask.seed
+        for place, seen in enumerate(case.observations)
+        if seen.counted
+        and place not in void
+        and names <= seen.ask.factors
+        and all(_worn(name, seen, case.seeds) for name in names)
+    }
+    return sum(seed not in had and seed not in trigger.scope.seeds for seed in case.seeds)
 
 
 def _trigger(one: Evidenced, confirmed: bool) -> Trigger:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from harness.model.problem import Tester
+from harness.judge.weigh import weigh
+from harness.model.answer import Evidence
+from harness.model.problem import Budget, Tester
 from harness.model.trial import Ask, Observation, Outcome, Phase
+from harness.model.verdict import Finding, Scope, VerdictKind
+from harness.search import STRATEGIES
 from harness.search.desk import Desk
 from harness.search.reproduce import SURE, clearance
 from harness.search.scope import read_scope, told_scope
-from tests.unit.search.builders import problem_with
+from tests.unit.search.builders import World, holding, problem_with
 
 
 def desk_after(*told: tuple[str, bool], phase: Phase = Phase.SCOPE, factors: str = "f1", seeds: int = 8) -> Desk:
@@ -85,3 +89,37 @@ def test_acceptances_make_clean_and_a_refusal_unmakes_it() -> None:
 
 def problem_set() -> frozenset[str]:
     return frozenset(factor.id for factor in problem_with().factors)
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+@pytest.mark.parametrize("affected", [("s3", "s5"), ("s0", "s7"), ("s2",)])
+def test_recipients_are_told_whole_and_only_is_said_of_tested_seeds(name: str, affected: tuple[str, ...]) -> None:
+    rule = holding(["f7"])
+    problem = problem_with(budget=Budget())
+    world = World(problem, lambda ask, n: ask.seed in affected and rule(ask, n), name)
+    finding = world.play()
+    ((names, scope),) = finding.triggers
+    assert names == ("f7",)
+    assert (scope.type, scope.seeds) == ("recipients", affected)
+    verdict = weigh(finding, problem.factors, world.seen, seeds=problem.seeds)
+    tested = {seen.ask.seed for seen in world.seen if "f7" in seen.ask.factors}
+    assert (" only:" in verdict.summary) == (tested >= {t.id for t in problem.seeds})
+
+
+def test_seeds_that_never_had_the_trigger_are_not_called_unaffected() -> None:
+    problem = problem_with()
+    proof = [("child", {"f7"}), ("parent:f7", set()), ("parent:f7", set())] * 4
+    seen = [
+        Observation(
+            Ask(frozenset(held), "s3", Phase.PROOF, arm=arm, subject=("f7",), block=place // 3),
+            Outcome.REJECTED if held else Outcome.ACCEPTED,
+            evidence=Evidence.STRONG if held else Evidence.NONE,
+            repetition=place,
+        )
+        for place, (arm, held) in enumerate(proof)
+    ]
+    seen.append(Observation(Ask(frozenset({"f7"}), "s4", Phase.SCOPE), Outcome.ACCEPTED))
+    claim = Finding(VerdictKind.TRIGGER, ((("f7",), Scope("recipients", seeds=("s3",))),), ("f7",))
+    verdict = weigh(claim, problem.factors, seen, seeds=problem.seeds)
+    assert "for s3 (6 other seeds not tested with it)" in verdict.summary
+    assert "only" not in verdict.summary
