@@ -212,9 +212,9 @@ def _unquoted(body: bytes) -> tuple[bytes, Sequence[int]]:
 
 
 def _unbased(body: bytes) -> bytes | None:
-    """Decode base64 that has no more in it than groups and line breaks."""
+    """Decode base64 that has no more in it than groups and line breaks; an empty body has nothing to follow."""
     try:
         content = base64.b64decode(re.sub(rb"[\r\n\t ]", b"", body), validate=True)
     except binascii.Error:
         return None
-    return content if len(_GROUP.findall(body)) == -(-len(content) // 3) else None
+    return content if content and len(_GROUP.findall(body)) == -(-len(content) // 3) else None

@@ -140,7 +140,7 @@ def _host(url: str) -> str:
 def _charset(raw: bytes, name: str) -> str:
     try:
         return raw.decode(name, "replace")
-    except LookupError:
+    except (LookupError, ValueError):  # no such charset, or no name at all (a NUL)
         return raw.decode("utf-8", "replace")
 
 

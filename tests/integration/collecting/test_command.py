@@ -20,9 +20,10 @@ from harness.cli.collect import collect
 from harness.edge.ledger import Ledger
 from harness.errors import ConfigError, HarnessError
 from harness.model.problem import Send, Stop
-from harness.model.record import RunRecord, TrialRecord
+from harness.model.record import Happening, RunRecord, TrialRecord
 from harness.model.trial import Ask
 from harness.run.conclude import conclude
+from harness.run.heard import KIND
 from harness.run.token import make_token
 from tests.integration.collecting.scene import LINK, a_run, bounce, sent
 
@@ -104,6 +105,7 @@ def test_json_is_one_object_with_the_same(shop: Shop) -> None:
 def _play(ledger: Ledger, run: RunRecord) -> list[TrialRecord]:
     """Send what the strategy asks for until it stops; silence is taken for acceptance at once."""
     for _ in range(100):
+        ledger.happen(run.id, Happening(datetime.now(UTC), KIND, "every source of bounces was read"))
         said = conclude(ledger.facts(run.id), now=datetime.now(UTC), read=lambda r: read_reply(r.text, code=r.code))
         if isinstance(said.move, Stop):
             return list(said.facts.trials)

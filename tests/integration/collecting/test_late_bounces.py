@@ -40,6 +40,9 @@ class Journal:
             self.ledger.begin(self.token, now())
         self.marks.add("begin")
 
+    def announce(self) -> None:
+        """Nothing is begun early here."""
+
     async def content(self) -> None:
         if "content" not in self.marks:
             self.ledger.content(self.token, now())

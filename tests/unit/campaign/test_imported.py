@@ -8,7 +8,7 @@ import random
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from harness.campaign.expand import Expansion, expand
@@ -223,6 +223,7 @@ BITS = [
 @given(
     st.lists(st.one_of(st.sampled_from(BITS), st.binary(max_size=8)), max_size=25), st.randoms(use_true_random=False)
 )
+@example([b"Content-Transfer-Encoding: base64\r\n", b"\r", b"\r"], random.Random(0))  # an empty base64 body
 def test_any_bytes_are_a_message_that_is_cut_honestly_or_a_clear_error(
     bits: list[bytes], chance: random.Random
 ) -> None:
