@@ -236,8 +236,10 @@ class _Work:
     async def _reap(self) -> None:
         done = {task for task in self.running if task.done()}
         self.running -= done
-        for task in done:
-            await task  # raises what went wrong there
+        # All of them are looked at, so that none is left to complain later; the first one's error is raised.
+        failures = [task.exception() for task in done if not task.cancelled()]
+        for failure in filter(None, failures):
+            raise failure
 
     # -- one trial --
 
