@@ -28,14 +28,10 @@ class Evidenced:
     without: Count
     e_value: float
     p_value: float
+    needed: float  # the e-value that each factor must reach
     more: int
     tag: str | None
     cause: str
-
-    @property
-    def needed(self) -> float:
-        """The e-value that a set of this size must reach."""
-        return threshold(len(self.factors))
 
     @property
     def proved(self) -> bool:
@@ -68,6 +64,7 @@ def evidenced(
     child = [seen for seen in proof if seen.ask.arm == CHILD]
     arms = {name: [seen for seen in proof if seen.ask.arm == f"parent:{name}"] for name in subject}
     blocks = {name: blocks_of(observations, subject, name, seeds) for name in subject}
+    needed = threshold(observations, subject, None if scope.type == "recipients" else seeds)
     tags = Counter((seen.tag, seen.cause) for seen in child if seen.rejected)
     tag, cause = tags.most_common(1)[0][0] if tags else (None, "")
     return Evidenced(
@@ -77,7 +74,8 @@ def evidenced(
         without=count([seen for name in subject for seen in arms[name]]),
         e_value=min((e_value(blocks[name]) for name in subject), default=1.0),
         p_value=max((exact(count(child), count(arms[name])) for name in subject), default=1.0),
-        more=max((missing(blocks[name], threshold(len(subject))) for name in subject), default=0) * (len(subject) + 1),
+        needed=needed,
+        more=max((missing(blocks[name], needed) for name in subject), default=0) * (len(subject) + 1),
         tag=tag,
         cause=cause,
     )

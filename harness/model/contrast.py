@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 from harness.model.trial import Observation, Phase
 
-PARENT_RATE = 0.02  # what the alternative bets a parent is refused at
+PARENT_RATE = 0.01  # what the alternative bets a parent is refused at
 CAUTIOUS_RATE = 0.5  # the bet on a child to a seed that had refused nothing before; made before its block begins
-CHILD_RATES = ((0.55, 0.10), (0.70, 0.15), (0.80, 0.20), (0.90, 0.25), (0.97, 0.30))  # rate, weight
+CHILD_RATES = ((0.30, 0.15), (0.50, 0.15), (0.70, 0.15), (0.85, 0.20), (0.97, 0.35))  # rate, weight
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +51,28 @@ def _bernoulli(hits: int, sent: int, rate: float) -> float:
     return hits * math.log(rate) + (sent - hits) * math.log1p(-rate)
 
 
-THRESHOLD = 20.0  # e-value that a claim of one factor needs; a claim of k factors is k claims and needs k times as much
+THRESHOLD = 20.0  # e-value that each member of a claim needs
 CONFIRMED = 2  # refused controls in a row that show that the sender is refused, whatever the content
 
 
-def threshold(size: int) -> float:
-    """Return the e-value that each factor of a set of this size must reach."""
-    return THRESHOLD * max(size, 1)
+def threshold(
+    observations: Sequence[Observation], subject: tuple[str, ...], seeds: Container[str] | None = None
+) -> float:
+    """Return the e-value that each member of a set must reach.
+
+    A false claim needs one member that is not needed, and its own e-value must be reached by chance: so each member
+    needs what a single change needs, however many there are. That a set was accepted at one of `seeds` (None: any)
+    tells of a trigger that fires only sometimes. Then a single change easily looks like a set, because the message
+    without the others was accepted by luck; a set of k must then reach k times as much.
+    """
+    if len(subject) == 1:
+        return THRESHOLD
+    whole = (seen for seen in observations if seen.ask.subject == subject and seen.accepted)
+    failed = any(
+        (seen.ask.phase is Phase.SCOPE or seen.ask.arm == "child") and (seeds is None or seen.ask.seed in seeds)
+        for seen in whole
+    )
+    return THRESHOLD * (len(subject) if failed else 1)
 
 
 def voided(observations: Sequence[Observation]) -> frozenset[int]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from harness.model.contrast import threshold
+from harness.model.contrast import THRESHOLD
 from harness.model.outcome import VariantTally
 from harness.model.verdict import VerdictKind
 from harness.report.clean import clean, clean_keeping_spaces
@@ -106,7 +106,7 @@ def _numbers(told: Told) -> list[tuple[str, str, str]]:
         found += [
             ("refused with it", f"{trigger.with_.rejected} of {trigger.with_.sent}", ""),
             ("refused without it", f"{trigger.without.rejected} of {trigger.without.sent}", ""),
-            ("e-value", _e_value(trigger.e_value), f"{threshold(len(trigger.factors)):.0f} is needed"),
+            ("e-value", _e_value(trigger.e_value), f"at least {THRESHOLD:.0f} is needed"),
             ("confirmed by removal", "yes" if trigger.confirmed_by_removal else "not yet", ""),
         ]
     totals = told.tallies.totals

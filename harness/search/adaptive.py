@@ -6,12 +6,12 @@ proof as soon as one set stands out.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
-from harness.model.contrast import threshold
 from harness.model.problem import Belief
 from harness.model.trial import Ask, Phase
 from harness.model.verdict import Finding
@@ -23,8 +23,8 @@ from harness.search.desk import Desk, Factors, Halt, Step
 from harness.search.isolate import PRIOR_RESTORED, find_by_splitting, isolate
 from harness.search.pool import Pool
 from harness.search.prior import weight_of
-from harness.search.proof import claim, evidence_for, prove
-from harness.search.reproduce import clearance
+from harness.search.proof import claim, prove, proved
+from harness.search.reproduce import clearance, reliability
 from harness.search.space import Bits, Space
 
 WORTH_A_TRY = 0.05  # a set that is sent by itself anyway is sent as the first message of its proof
@@ -113,20 +113,21 @@ class Hunt:
     def beliefs(self) -> Beliefs:
         """Weigh all causes, seen from the smallest refused set that most likely holds the trigger."""
         evidence = self.evidence()
-        wide = Beliefs(self._space(self.everything), evidence, self._clean(evidence))
+        fires = reliability(self.desk, self.target, self.pool)
+        wide = Beliefs(self._space(self.everything), evidence, self._clean(evidence, fires), fires)
         refused = np.unique(evidence.variants[evidence.refused], axis=0)
         for row in sorted(refused, key=lambda row: int(row.sum())):
             focus = frozenset(int(i) for i in np.flatnonzero(row))
             if focus and focus != self.everything and wide.covered(row) >= COVERED:
-                return Beliefs(self._space(focus), evidence, wide.clean)
+                return Beliefs(self._space(focus), evidence, wide.clean, fires)
         return wide
 
-    def _clean(self, evidence: Evidence) -> float:
+    def _clean(self, evidence: Evidence, fires: Sequence[float]) -> float:
         """Return the weight of "no cause" before the evidence such that it comes out right after the target's own."""
         whole = evidence.variants.all(axis=1)
         own = Evidence(evidence.variants[whole], evidence.refused[whole])
         after = min(max(clearance(self.desk, self.target, self.prior).clean, 1e-9), 1 - 1e-9)
-        alike = Beliefs(self._space(self.everything), own, 0.5).none
+        alike = Beliefs(self._space(self.everything), own, 0.5, fires).none
         alike = min(max(alike, 1e-12), 1 - 1e-12)
         odds = after / (1 - after) * (1 - alike) / alike
         return odds / (1 + odds)
@@ -152,7 +153,7 @@ def find_by_belief(desk: Desk, case: Case, target: Factors, pool: Pool, prior: f
         names, share = suspect(hunt, beliefs)
         if share >= WORTH_A_PROOF and names not in refuted:
             wanted = claim(desk, names)
-            if evidence_for(desk, wanted.subject) < wanted.need:
+            if not proved(desk, wanted.subject):
                 doubtful = partial(_doubtful, hunt, names)
                 ok = yield from prove(desk, wanted, pool, doubtful, partial(_expected, hunt, beliefs))
                 if not ok and not doubtful():
@@ -222,7 +223,7 @@ def _look(hunt: Hunt, beliefs: Beliefs, refuted: set[tuple[str, ...]]) -> Step[N
     likely = beliefs.share(tuple(hunt.place[name] for name in alone))
     if (
         len(chosen) == 1
-        and evidence_for(desk, alone) < threshold(len(alone))
+        and not proved(desk, alone)
         and likely > WORTH_A_TRY
         and alone not in refuted
         and desk.close(alone) == hunt.factors(chosen[0].variant)

@@ -7,6 +7,7 @@ and how often messages are refused without cause is unknown too, and is averaged
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,10 +36,11 @@ class Evidence:
 class Beliefs:
     """Weights over no cause and the listed causes, each joint with the noise grid."""
 
-    def __init__(self, space: Space, evidence: Evidence, clean: float) -> None:
+    def __init__(self, space: Space, evidence: Evidence, clean: float, fires: Sequence[float] = FIRE_PRIOR) -> None:
         self.space = space
         self.evidence = evidence
         self.clean = clean  # the weight of "no cause" beforehand
+        grid_prior = np.repeat(np.asarray(fires), len(STRAY)) * np.tile(STRAY_PRIOR, len(FIRE))
         refused = evidence.refused
         shown = space.shown_by(evidence.variants)
         hits = refused.astype(np.float32) @ shown.astype(np.float32)
@@ -50,9 +52,9 @@ class Beliefs:
             + np.outer(strays, np.log(UNSHOWN))
             + np.outer(rest, np.log1p(-UNSHOWN))
         )
-        self.joint = np.exp(logs) * GRID_PRIOR * (1 - clean) * space.prior[:, None]
+        self.joint = np.exp(logs) * grid_prior * (1 - clean) * space.prior[:, None]
         none = refused.sum() * np.log(UNSHOWN) + (~refused).sum() * np.log1p(-UNSHOWN)
-        self.none_joint = np.exp(none) * GRID_PRIOR * clean
+        self.none_joint = np.exp(none) * grid_prior * clean
         total = self.joint.sum() + self.none_joint.sum()
         self.joint, self.none_joint = self.joint / total, self.none_joint / total
         self.mass = self.joint.sum(axis=1)

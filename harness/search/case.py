@@ -30,12 +30,13 @@ class Case:
     culprits: list[Culprit] = field(default_factory=list)
     restored: bool = False  # production without the fix was accepted
     artefacts: list[tuple[str, ...]] = field(default_factory=list)
+    put_back: list[str] = field(default_factory=list)  # to plain besides the culprits, that the rest may pass
     notes: list[str] = field(default_factory=list)
 
     @property
     def fix(self) -> tuple[str, ...]:
         """What to put back to plain: a member of each culprit, those that take least else along first."""
-        chosen: list[str] = []
+        chosen = list(self.put_back)
         for culprit in self.culprits:
             gone = self.desk.everything - self.target(chosen)
             if not gone & set(culprit.factors):
@@ -73,7 +74,7 @@ def conclude(case: Case, halt: Halt | None = None, missing: str = "") -> Finding
             fix=case.fix,
             missing="" if case.restored else _not_restored(halt),
             suspects=_suspects(desk) if not case.restored else (),
-            notes=tuple(case.notes + _threshold_note(case)),
+            notes=tuple(case.notes + _threshold_note(case) + _put_back_note(case)),
             stopped=_stop_rule(halt),
         )
     if halt is not None:
@@ -171,4 +172,13 @@ def _threshold_note(case: Case) -> list[str]:
     return [
         f"Several sets of {size} out of {', '.join(members)} are each enough, as with a filter that adds scores: "
         "there may be more such sets; the fix is what counts."
+    ]
+
+
+def _put_back_note(case: Case) -> list[str]:
+    if not case.put_back:
+        return []
+    return [
+        f"{', '.join(case.put_back)} must be plain too for the rest to pass: refused when brought back to what was "
+        "accepted. Which sets they belong to was not searched."
     ]

@@ -75,7 +75,7 @@ class Desk:
         self.stray: set[int] = set()  # positions of refusals that a search found to have no cause in the message
         self._strikes: Counter[str] = Counter()
         self._went: set[tuple[Factors, str]] = set()
-        self._blocks = 0
+        self.plans: dict[int, list[tuple[str, Factors]]] = {}  # what each block of a proof is to hold: arm and factors
         self._void: tuple[int, frozenset[int]] = (0, frozenset())
         self.watching = True  # whether a suspicious run of refusals sends a control
 
@@ -160,10 +160,11 @@ class Desk:
         """Shuffle by the run's key."""
         return [items[i] for i in sorted(range(len(items)), key=lambda i: self.key(*parts, i))]
 
-    def next_block(self) -> int:
-        """Number a new shuffled block."""
-        self._blocks += 1
-        return self._blocks
+    def next_block(self, plan: Sequence[tuple[str, Factors]] = ()) -> int:
+        """Number a new shuffled block, and keep what it is to hold."""
+        number = len(self.plans) + 1
+        self.plans[number] = list(plan)
+        return number
 
     # -- evidence --------------------------------------------------------------------------------------------------
     @property

@@ -16,7 +16,8 @@ from harness.search.case import Case, Culprit, conclude
 from harness.search.desk import Desk, Factors, Step, Stray
 from harness.search.minimise import minimise, refused
 from harness.search.pool import Pool
-from harness.search.proof import claim, evidence_for, prove
+from harness.search.proof import claim, prove, proved
+from harness.search.putback import put_back, worth_a_list
 from harness.search.reproduce import SURE, clearance, reproduce
 from harness.search.scope import settle_scope, told_scope
 
@@ -53,6 +54,7 @@ class _State:
 
     failures: int = 0
     returns: int = 0
+    puts_back: int = 0
 
 
 def _turn(desk: Desk, case: Case, find: Find, foresee: Foresee | None, state: _State) -> Step[Finding | None]:
@@ -72,6 +74,10 @@ def _turn(desk: Desk, case: Case, find: Find, foresee: Foresee | None, state: _S
     if pool is None:
         assert seed is not None
         pool = showing(desk, target, seed)
+    if not worth_a_list(desk, case) and state.puts_back < FAILURES:
+        state.puts_back += 1
+        yield from put_back(desk, case, target, pool)
+        return None
     names = yield from find(desk, case, target, pool, prior)
     if names == ():
         acquit(desk, target, pool)
@@ -139,14 +145,12 @@ def accuse(desk: Desk, case: Case, names: tuple[str, ...], pool: Pool) -> Step[N
 
 def prove_within(desk: Desk, culprit: Culprit) -> Step[bool]:
     """Make sure that the proof holds on the seeds that the claim is about; True if it does."""
-    wanted = claim(desk, culprit.factors)
-    within = None
-    if culprit.scope.type != "all":
-        within = [s.id for s in desk.problem.seeds if culprit.scope.holds(s.id, s.domain, s.values)]
-    if evidence_for(desk, wanted.subject, within) >= wanted.need:
+    if proved(desk, culprit.factors, culprit.scope):
         return True
-    seeds = [seed for seed in culprit.seeds if within is None or seed in within] or within or list(culprit.seeds)
-    return (yield from prove(desk, wanted, Pool(desk, wanted.child, seeds), within=within))
+    wanted, scope = claim(desk, culprit.factors), culprit.scope
+    within = [s.id for s in desk.problem.seeds if scope.holds(s.id, s.domain, s.values)]
+    seeds = [seed for seed in culprit.seeds if seed in within] or within or list(culprit.seeds)
+    return (yield from prove(desk, wanted, Pool(desk, wanted.child, seeds), scope=scope))
 
 
 def find_by_splitting(

@@ -7,8 +7,9 @@ have refused, so a value that only one seed wears, or a domain with one seed, ge
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from harness.model.trial import Ask, Phase
@@ -80,6 +81,30 @@ def clearance(desk: Desk, target: Factors, prior: float) -> Clearance:
     owed = sum(bool(debts[seed]) for seed in seeds)
     expect = expects[best] / total if best else 0.0
     return Clearance(clean / total, best, expect, expect - NOISE, owed)
+
+
+def reliability(desk: Desk, target: Factors, pool: Collection[str]) -> tuple[float, ...]:
+    """Return how likely each strength of FIRES is by what seeds outside the pool answered to the target.
+
+    Where many others accept what the pool refuses, it is not about them, or the trigger fires seldom.
+    """
+    counts: dict[str, list[int]] = {}
+    for place, seen in enumerate(desk.log):
+        if not seen.counted or place in desk.void or seen.ask.values_of is not None or seen.ask.seed in pool:
+            continue
+        if seen.ask.factors == target or (seen.accepted and desk.shown(target, seen.ask.seed) <= seen.ask.factors):
+            counts.setdefault(seen.ask.seed, [0, 0])[seen.rejected] += 1
+    masses = []
+    for fire, share in FIRES:
+        mass = 0.0
+        for weight, affected in _scopes(desk, target):
+            inside = math.prod(affected.get(seed, 0.0) for seed in pool)
+            if inside:
+                others = (_chances(count, affected.get(seed, 0.0), fire)[0] for seed, count in counts.items())
+                mass += weight * inside * math.prod(others)
+        masses.append(share * mass)
+    total = sum(masses)
+    return tuple(mass / total for mass in masses) if total else tuple(share for _, share in FIRES)
 
 
 def _chances(count: list[int], affected: float, fire: float) -> tuple[float, float]:

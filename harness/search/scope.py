@@ -23,7 +23,6 @@ AFFECTED = 0.55  # chance from which a new seed is worth a block of the proof
 PRICE = 0.25  # of the refusal price: a probe's refusal is evidence too
 SURE = 0.9
 MOST_PROBES = 12
-AMPLE_SENDS, AMPLE_REFUSALS = 15, 6  # room from which seeds that never had the trigger are asked too
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +51,7 @@ def settle_scope(desk: Desk, names: tuple[str, ...], others: Sequence[tuple[str,
         if probe is None:
             break
         yield from _send(desk, names, probe)
-    if _told(desk, names, others).type == "recipients":
-        yield from _ask_the_rest(desk, names, others)
     return _told(desk, names, others)
-
-
-def _ask_the_rest(desk: Desk, names: tuple[str, ...], others: Sequence[tuple[str, ...]]) -> Step[None]:
-    """Send the set to the seeds that never had it: where no pattern tells, only a message of its own does."""
-    child = desk.close(names)
-    had = {seen.ask.seed for seen in _evidence(desk, names, others)}
-    for seed in desk.wearing(child, desk.open_to(child)):
-        if seed not in had and desk.room(AMPLE_SENDS, AMPLE_REFUSALS):
-            yield from _send(desk, names, Probe(seed, seed))
 
 
 def told_scope(desk: Desk, names: tuple[str, ...], others: Sequence[tuple[str, ...]]) -> Scope:

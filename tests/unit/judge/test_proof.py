@@ -7,7 +7,7 @@ from scipy.stats import barnard_exact, fisher_exact
 
 from harness.judge.proof import evidenced, exact, missing
 from harness.model.answer import Evidence
-from harness.model.contrast import e_value, threshold
+from harness.model.contrast import THRESHOLD, e_value
 from harness.model.trial import Ask, Observation, Outcome, Phase
 from harness.model.verdict import Count, Scope
 from tests.shared import examples
@@ -70,11 +70,13 @@ def test_every_member_of_a_set_must_be_shown_to_be_needed() -> None:
     assert shown.p_value > 0.2
 
 
-def test_a_pair_needs_twice_the_evidence() -> None:
-    three, six = (evidenced(("a", "b"), Scope(), separated(many, ("a", "b"))) for many in (3, 6))
-    assert three.needed == 40
-    assert not three.proved
-    assert six.proved
+def test_a_pair_that_was_accepted_once_needs_twice_the_evidence() -> None:
+    pair = ("a", "b")
+    four = separated(4, pair)
+    once = Observation(Ask(frozenset(pair), "seed-0", Phase.SCOPE, subject=pair), Outcome.ACCEPTED)
+    assert evidenced(pair, Scope(), four).needed == 20
+    assert evidenced(pair, Scope(), four).proved
+    assert evidenced(pair, Scope(), [*four, once]).needed == 40
 
 
 def test_censored_and_pending_messages_are_no_part_of_a_proof() -> None:
@@ -94,7 +96,7 @@ def test_a_scoped_claim_is_weighed_on_its_own_seeds() -> None:
 
 
 def test_missing_says_how_many_blocks_would_do() -> None:
-    blocks = missing([], threshold(1))
+    blocks = missing([], THRESHOLD)
     assert 2 <= blocks <= 4
     assert evidenced((T,), Scope(), separated(blocks)).proved
     assert not evidenced((T,), Scope(), separated(blocks - 1)).proved

@@ -40,11 +40,22 @@ def _choose(n: int, k: int) -> int:
     return comb(n, k)
 
 
-def test_two_blocks_of_two_parents_prove_one_factor_and_three_pairs_two() -> None:
-    assert e_value([Block(2, 0, 1, 1)] * 2) >= threshold(1) == THRESHOLD
-    assert e_value([Block(2, 0, 1, 1), Block(2, 0, 1, 1, cautious=True)]) >= threshold(1)
-    assert e_value([Block(1, 0, 1, 1)] * 3) >= threshold(2)
-    assert e_value([Block(2, 0, 1, 1)]) < threshold(1)
+def test_two_blocks_of_two_parents_prove_a_factor_and_a_pair_alike() -> None:
+    assert e_value([Block(2, 0, 1, 1)] * 2) >= THRESHOLD
+    assert e_value([Block(2, 0, 1, 1), Block(2, 0, 1, 1, cautious=True)]) >= THRESHOLD
+    assert e_value([Block(1, 0, 1, 1)] * 3) >= THRESHOLD
+    assert e_value([Block(2, 0, 1, 1)]) < THRESHOLD
+
+
+def test_a_set_that_was_accepted_once_needs_more_evidence_and_a_single_change_does_not() -> None:
+    def child(names: tuple[str, ...], seed: str, outcome: Outcome) -> Observation:
+        return Observation(Ask(frozenset(names), seed, Phase.PROOF, arm="child", subject=names, block=1), outcome)
+
+    pair, single = ("a", "b"), ("a",)
+    assert threshold([child(pair, "s1", Outcome.REJECTED)], pair) == THRESHOLD
+    assert threshold([child(pair, "s1", Outcome.ACCEPTED)], pair) == 2 * THRESHOLD
+    assert threshold([child(pair, "s1", Outcome.ACCEPTED)], pair, {"s2"}) == THRESHOLD
+    assert threshold([child(single, "s1", Outcome.ACCEPTED)], single) == THRESHOLD
 
 
 def test_a_cautious_block_loses_little_if_the_seed_is_not_affected() -> None:

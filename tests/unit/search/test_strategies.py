@@ -109,7 +109,7 @@ def test_what_is_found_is_refused_minimal_and_proved(name: str, members: set[int
     assert [frozenset(names) for names, _ in finding.triggers] == [true]
     verdict = weigh(finding, world.problem.factors, world.seen, seeds=world.problem.seeds)
     assert verdict.kind is VerdictKind.TRIGGER
-    assert verdict.triggers[0].e_value >= 20 * len(true)
+    assert verdict.triggers[0].e_value >= 20
     assert verdict.triggers[0].confirmed_by_removal
 
 
