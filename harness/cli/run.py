@@ -13,6 +13,7 @@ from harness.cli.common import JsonOption, WorkspaceOption, clean, leave, note, 
 if TYPE_CHECKING:
     from harness.edge.config import Workspace
     from harness.model.campaign import Profile
+    from harness.model.problem import Together
     from harness.model.record import RunRecord
     from harness.model.relay import Relay
     from harness.run.prepare import Prepared
@@ -90,7 +91,7 @@ def run(
         raise ConfigError(
             f"name a campaign ({', '.join(place.campaigns) or 'there is none under variants/'}), or --resume RUN"
         )
-    weights, profiles = _suspects(suspects)
+    weights, profiles, together = _suspects(suspects)
     wishes = Wishes(
         strategy=strategy,
         max_sends=max_sends,
@@ -101,6 +102,7 @@ def run(
         exact=exact,
         shuffle_key=key,
         weights=weights,
+        together=together,
         profiles=profiles,
         wear=wear or ("all" if profiles else None),
     )
@@ -114,14 +116,14 @@ def run(
     leave(_begin(place, prepared, findings, max_wait=max_wait, as_json=json))
 
 
-def _suspects(file: Path | None) -> tuple[dict[str, float], tuple[Profile, ...]]:
+def _suspects(file: Path | None) -> tuple[dict[str, float], tuple[Profile, ...], tuple[Together, ...]]:
     if file is None:
-        return {}, ()
+        return {}, (), ()
     from harness.edge.config import read_text
     from harness.triage.suspects import load_suspects
 
     said = load_suspects(read_text(file), str(file))
-    return dict(said.weights), said.profiles
+    return dict(said.weights), said.profiles, said.together
 
 
 def _confirm(prepared: Prepared, yes: bool) -> None:

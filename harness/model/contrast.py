@@ -61,16 +61,20 @@ def threshold(
     """Return the e-value that each member of a set must reach.
 
     A false claim needs one member that is not needed, and its own e-value must be reached by chance: so each member
-    needs what a single change needs, however many there are. That a set was accepted at one of `seeds` (None: any)
-    tells of a trigger that fires only sometimes. Then a single change easily looks like a set, because the message
-    without the others was accepted by luck; a set of k must then reach k times as much.
+    needs what a single change needs, however many there are. That the set was accepted once (at one of `seeds`, None:
+    any; or within a larger message at a seed that refused it) tells of a trigger that fires only sometimes. Then a
+    single change easily looks like a set, since what lacks the others was accepted by luck; a set of k must then
+    reach k times as much.
     """
     if len(subject) == 1:
         return THRESHOLD
-    whole = (seen for seen in observations if seen.ask.subject == subject and seen.accepted)
+    own = [seen for seen in observations if seen.counted and seen.ask.values_of is None]
+    wholes = {seen.ask.factors for seen in own if seen.ask.subject == subject and seen.ask.arm == "child"}
+    showing = {seen.ask.seed for seen in own if seen.rejected and seen.ask.factors in wholes}
     failed = any(
-        (seen.ask.phase is Phase.SCOPE or seen.ask.arm == "child") and (seeds is None or seen.ask.seed in seeds)
-        for seen in whole
+        seen.ask.seed in showing or (seen.ask.factors in wholes and (seeds is None or seen.ask.seed in seeds))
+        for seen in own
+        if seen.accepted and any(whole <= seen.ask.factors for whole in wholes)
     )
     return THRESHOLD * (len(subject) if failed else 1)
 

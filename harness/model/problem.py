@@ -44,12 +44,20 @@ class Tester:
 
 
 @dataclass(frozen=True, slots=True)
+class Together:
+    """Factors that production saw refused together, and how many times likelier than others that makes the set."""
+
+    factors: tuple[str, ...]
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
     """All that is known before the first message.
 
     Factors come in ladder order. `weights` are prior weights by factor id (from a triage's suspects or
-    edited by the user), 1.0 where absent beyond the default for the kind. `repeat` is how many seeds a ladder
-    rung goes to (None: all). `transactional` allows one message per (variant, seed), none after a refusal of that pair.
+    edited by the user), 1.0 where absent beyond the default for the kind; `together` is the same for sets. `repeat` is
+    how many seeds a ladder rung goes to (None: all). `transactional` allows one message per (variant, seed), none after a refusal of that pair.
     """
 
     factors: tuple[Factor, ...]
@@ -57,6 +65,7 @@ class Problem:
     budget: Budget = Budget()
     shuffle_key: str = ""
     weights: Mapping[str, float] = field(default_factory=dict)
+    together: tuple[Together, ...] = ()
     transactional: bool = False
     repeat: int | None = None
     exact_first: bool = False  # `run --exact`: production to the own seeds first

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from harness.model.answer import Answer
 from harness.model.factor import Factor
-from harness.model.problem import Budget, Pause
+from harness.model.problem import Budget, Pause, Together
 from harness.model.reply import Reply
 from harness.model.seed import Segment
 from harness.model.trial import Ask, State
@@ -46,6 +46,7 @@ class RunRecord:
     envelope_sender: str = ""
     sender: str = ""
     weights: Mapping[str, float] = field(default_factory=dict)
+    together: tuple[Together, ...] = ()
     options: Mapping[str, object] = field(default_factory=dict)
     version: str = ""
 

@@ -23,6 +23,7 @@ def frame(run: RunRecord) -> Problem:
         budget=run.budget,
         shuffle_key=run.shuffle_key,
         weights=dict(run.weights),
+        together=run.together,
         transactional=run.transactional,
         exact_first=bool(run.options.get("exact")),
     )

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import islice, product
 
 from harness import __version__
 from harness.campaign.expand import Expansion, expand
@@ -14,11 +15,12 @@ from harness.edge.config import Workspace, digest, is_address
 from harness.edge.policy_file import load_policy
 from harness.errors import ConfigError
 from harness.model.campaign import Campaign, Profile
-from harness.model.problem import Budget
+from harness.model.problem import Budget, Together
 from harness.model.record import RunRecord
 from harness.model.relay import Answers, Relay
 from harness.model.seed import Segment, is_reserved
 
+MOST_TOGETHER = 400  # combinations of a set's groups that are followed up
 DEFAULT_BATCH = 4  # messages chosen at once where answers come as bounces: fewer rounds for few more sends
 
 
@@ -35,6 +37,7 @@ class Wishes:
     exact: bool = False
     shuffle_key: str | None = None
     weights: Mapping[str, float] = field(default_factory=dict)
+    together: tuple[Together, ...] = ()
     profiles: tuple[Profile, ...] = ()
     wear: str | None = None  # all, none, a profile's name; None: profiles fill only what seeds lack
 
@@ -90,6 +93,7 @@ def prepare(
         envelope_sender=campaign.envelope_sender,
         sender=campaign.sender,
         weights=weights_by_factor(wishes.weights, expansion),
+        together=together_by_factor(wishes.together, expansion),
         options={"exact": wishes.exact, "asked": list(wishes.asked), "retries": relay.pace.retries},
         version=__version__,
     )
@@ -138,6 +142,19 @@ def weights_by_factor(weights: Mapping[str, float], expansion: Expansion) -> dic
             if member in known:
                 spread[member] = max(weight, spread.get(member, 0.0))
     return spread
+
+
+def together_by_factor(together: Sequence[Together], expansion: Expansion) -> tuple[Together, ...]:
+    """Spread sets of groups (a host) over their links, one of each; what the campaign does not have is left out."""
+    known = {factor.id for factor in expansion.factors}
+    spread: dict[tuple[str, ...], float] = {}
+    for one in together:
+        choices = [[m for m in expansion.groups.get(name, (name,)) if m in known] for name in one.factors]
+        for members in islice(product(*choices), MOST_TOGETHER):
+            names = tuple(sorted(set(members)))
+            if len(names) == len(one.factors) > 1:
+                spread[names] = max(one.weight, spread.get(names, 0.0))
+    return tuple(Together(names, weight) for names, weight in spread.items())
 
 
 def budget(wishes: Wishes, segment: Segment, relay: Relay) -> Budget:

@@ -70,6 +70,11 @@ class Hunt:
         for place, needs in enumerate(self.needs):
             self.stands_in[place, needs] = True
         self.everything = frozenset(range(len(self.names)))
+        self.likelier = {
+            frozenset(self.place[name] for name in one.factors): one.weight
+            for one in self.desk.problem.together
+            if set(one.factors) <= self.target
+        }
         self._spaces: dict[frozenset[int], Space] = {}
 
     def bits(self, factors: Factors) -> Bits:
@@ -136,7 +141,7 @@ class Hunt:
         if focus not in self._spaces:
             if len(self._spaces) > 40:
                 self._spaces.clear()
-            self._spaces[focus] = Space(self.weights, focus, self.stands_in)
+            self._spaces[focus] = Space(self.weights, focus, self.stands_in, self.likelier)
         return self._spaces[focus]
 
 

@@ -7,7 +7,7 @@ of two independent triggers. So "which causes would this message show" is one ma
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations, permutations
@@ -44,7 +44,13 @@ class Space:
     they are too many: it shows which changes can be left out, and the focus shrinks until all fit.
     """
 
-    def __init__(self, weights: Sequence[float], focus: frozenset[int], stands_in: Bits | None = None) -> None:
+    def __init__(
+        self,
+        weights: Sequence[float],
+        focus: frozenset[int],
+        stands_in: Bits | None = None,
+        likelier: Mapping[frozenset[int], float] | None = None,
+    ) -> None:
         self.count = len(weights)
         self.focus = focus
         self._stands_in = np.zeros((self.count, self.count), dtype=bool) if stands_in is None else stands_in
@@ -58,6 +64,8 @@ class Space:
             share * self._inside(members.shape[1]) * self._spread(members) for share, members, _ in self._families
         ]
         prior = np.concatenate(shares)
+        for members, times in (likelier or {}).items():
+            prior[[number for number in self.numbers(members) if not self.cause(number).either]] *= times
         self.prior: Floats = prior / prior.sum()
 
     def _list_families(self) -> Iterator[tuple[float, npt.NDArray[np.intp], bool]]:

@@ -14,13 +14,14 @@ profiles:                    # what was merged for failed recipients; names are 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
 from harness.errors import ConfigError
 from harness.model.campaign import Profile
+from harness.model.problem import Together
 from harness.triage.advice import sentence
 from harness.triage.finding import Cause, Condition, Result
 
@@ -51,7 +52,7 @@ class Suspects:
 
     weights: Mapping[str, float]
     profiles: tuple[Profile, ...] = ()
-    together: tuple[tuple[str, ...], ...] = field(default=())
+    together: tuple[Together, ...] = ()
 
 
 def factors_of(condition: Condition) -> tuple[str, ...]:
@@ -130,10 +131,14 @@ def load_suspects(text: str, source: str) -> Suspects:
 def _factor(entry: object, where: str) -> tuple[str, float]:
     if not isinstance(entry, dict) or not isinstance(entry.get("id"), str):
         raise ConfigError(f"{where}: expected {{id: …, weight: …}}")
+    return entry["id"], _given_weight(entry, where)
+
+
+def _given_weight(entry: Mapping[str, object], where: str) -> float:
     weight = entry.get("weight", 1.0)
     if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 < weight <= 1e6:
         raise ConfigError(f"{where}: weight {weight!r} is no number above 0; 1 means as likely as any other factor")
-    return entry["id"], float(weight)
+    return float(weight)
 
 
 def _profile(entry: object, where: str) -> Profile:
@@ -146,8 +151,8 @@ def _profile(entry: object, where: str) -> Profile:
     return Profile(entry["name"], {str(key): value for key, value in entry["merge"].items()})
 
 
-def _together(entry: object, where: str) -> tuple[str, ...]:
+def _together(entry: object, where: str) -> Together:
     ids = entry.get("ids") if isinstance(entry, dict) else None
-    if not isinstance(ids, list) or not all(isinstance(one, str) for one in ids):
+    if not isinstance(entry, dict) or not isinstance(ids, list) or not all(isinstance(one, str) for one in ids):
         raise ConfigError(f"{where}: expected {{ids: […], weight: …}}")
-    return tuple(ids)
+    return Together(tuple(ids), _given_weight(entry, where))

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from harness.edge.ledger import Ledger
 from harness.model.answer import Answer, Evidence, Kind, Level, Reading, Source
 from harness.model.factor import Factor, Stage
-from harness.model.problem import Budget
+from harness.model.problem import Budget, Together
 from harness.model.record import RunRecord, TrialRecord
 from harness.model.reply import Step
 from harness.model.seed import Mailbox, Seed, Segment
@@ -62,6 +62,7 @@ def a_run(name: str = "r1", kind: str = "smtp", relay: str = "esp") -> RunRecord
         envelope_sender="bounces@mail.shop.example",
         sender="Shop <news@shop.example>",
         weights={HOST: 2.0},
+        together=(Together(("html", HOST), 60.0),),
         options={"exact": False},
         version="0.1.0",
     )

@@ -73,7 +73,7 @@ def test_every_member_of_a_set_must_be_shown_to_be_needed() -> None:
 def test_a_pair_that_was_accepted_once_needs_twice_the_evidence() -> None:
     pair = ("a", "b")
     four = separated(4, pair)
-    once = Observation(Ask(frozenset(pair), "seed-0", Phase.SCOPE, subject=pair), Outcome.ACCEPTED)
+    once = Observation(Ask(frozenset(pair), "seed-9", Phase.SCOPE, subject=pair), Outcome.ACCEPTED)
     assert evidenced(pair, Scope(), four).needed == 20
     assert evidenced(pair, Scope(), four).proved
     assert evidenced(pair, Scope(), [*four, once]).needed == 40

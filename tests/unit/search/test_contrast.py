@@ -48,14 +48,21 @@ def test_two_blocks_of_two_parents_prove_a_factor_and_a_pair_alike() -> None:
 
 
 def test_a_set_that_was_accepted_once_needs_more_evidence_and_a_single_change_does_not() -> None:
-    def child(names: tuple[str, ...], seed: str, outcome: Outcome) -> Observation:
-        return Observation(Ask(frozenset(names), seed, Phase.PROOF, arm="child", subject=names, block=1), outcome)
+    def child(names: tuple[str, ...], outcome: Outcome) -> Observation:
+        return Observation(Ask(frozenset(names), "s1", Phase.PROOF, arm="child", subject=names, block=1), outcome)
+
+    def accepted(names: set[str], seed: str) -> Observation:
+        return Observation(Ask(frozenset(names), seed, Phase.SEARCH), Outcome.ACCEPTED)
 
     pair, single = ("a", "b"), ("a",)
-    assert threshold([child(pair, "s1", Outcome.REJECTED)], pair) == THRESHOLD
-    assert threshold([child(pair, "s1", Outcome.ACCEPTED)], pair) == 2 * THRESHOLD
-    assert threshold([child(pair, "s1", Outcome.ACCEPTED)], pair, {"s2"}) == THRESHOLD
-    assert threshold([child(single, "s1", Outcome.ACCEPTED)], single) == THRESHOLD
+    refused = child(pair, Outcome.REJECTED)
+    assert threshold([refused, accepted({"a"}, "s1")], pair) == THRESHOLD
+    assert threshold([refused, child(pair, Outcome.ACCEPTED)], pair) == 2 * THRESHOLD
+    assert threshold([refused, accepted({"a", "b"}, "s2")], pair) == 2 * THRESHOLD
+    assert threshold([refused, accepted({"a", "b"}, "s2")], pair, {"s1"}) == THRESHOLD
+    assert threshold([refused, accepted({"a", "b", "c"}, "s1")], pair) == 2 * THRESHOLD
+    assert threshold([refused, accepted({"a", "b", "c"}, "s2")], pair) == THRESHOLD
+    assert threshold([child(single, Outcome.ACCEPTED)], single) == THRESHOLD
 
 
 def test_a_cautious_block_loses_little_if_the_seed_is_not_affected() -> None:

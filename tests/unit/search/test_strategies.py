@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from harness.errors import ConfigError
 from harness.judge.weigh import exit_code, weigh
 from harness.model.factor import close
-from harness.model.problem import Budget, Send
+from harness.model.problem import Budget, Send, Together
 from harness.model.trial import Phase
 from harness.model.verdict import VerdictKind
 from harness.search import STRATEGIES, strategy
@@ -318,3 +318,13 @@ def test_the_removal_of_a_value_that_one_seed_wears_is_confirmed_at_that_seed(na
     rest = frozenset(f.id for f in restored) - {"f1"}
     assert any(seen.accepted and seen.ask.factors == rest and seen.ask.seed == lonely for seen in world.seen)
     assert verdict.summary.count("rare") == 1
+
+
+def test_a_pair_that_production_saw_together_is_found_with_fewer_messages() -> None:
+    def sends(*together: Together) -> int:
+        world = World(problem_with(24, together=together), holding({"f5", "f17"}), "adaptive")
+        ((names, _),) = world.play().triggers
+        assert names == ("f17", "f5")
+        return len(world.seen)
+
+    assert sends(Together(("f17", "f5"), 60.0)) < sends()

@@ -25,7 +25,7 @@ def test_causes_become_weighted_factors_and_failed_rows_profiles(tmp_path: Path)
 def test_a_pair_is_written_as_together(tmp_path: Path) -> None:
     made = rows(20_000, caused(lambda r: r["host"] == "l3.example" and r["product"] == "product 9", 1.0, 0.001))
     suspects = load_suspects(write_suspects(ask(write_csv(tmp_path / "e.csv", plain(made)))), "s.yaml")
-    assert {frozenset(t) for t in suspects.together} == {frozenset(("host:l3.example", "merge:product"))}
+    assert {frozenset(t.factors) for t in suspects.together} == {frozenset(("host:l3.example", "merge:product"))}
 
 
 @pytest.mark.parametrize(
@@ -37,6 +37,7 @@ def test_a_pair_is_written_as_together(tmp_path: Path) -> None:
         ("factors: [{weight: 1}]", r"s.yaml: factors\[0\]: expected"),
         ("profiles: [{name: a}]", r"s.yaml: profiles\[0\]: expected"),
         ("together: [{ids: x}]", r"s.yaml: together\[0\]: expected"),
+        ("together: [{ids: [a, b], weight: x}]", r"s.yaml: together\[0\]: weight 'x'"),
         ("a: [", r"s.yaml:1: not YAML|s.yaml:2: not YAML"),
     ],
 )
