@@ -57,7 +57,8 @@ class Problem:
 
     Factors come in ladder order. `weights` are prior weights by factor id (from a triage's suspects or
     edited by the user), 1.0 where absent beyond the default for the kind; `together` is the same for sets. `repeat` is
-    how many seeds a ladder rung goes to (None: all). `transactional` allows one message per (variant, seed), none after a refusal of that pair.
+    how many seeds a ladder rung goes to (None: all). `transactional` allows one message per (variant, seed), none after
+    a refusal of that pair.
     """
 
     factors: tuple[Factor, ...]
