@@ -36,7 +36,7 @@ def listing_notices(subject: str, listing: Blocklist, resolver: Resolver) -> lis
         ]
     if not found.records:
         return [Notice("blocklist", Grade.OK, about, "not listed", f"A {name}: none")]
-    refused = [r for r in found.records if r.startswith("127.255.255.")]
+    refused = [r for r in found.records if _is_refusal(r)]
     if refused:
         return [
             Notice(
@@ -48,9 +48,7 @@ def listing_notices(subject: str, listing: Blocklist, resolver: Resolver) -> lis
                 "Ask through a resolver of your own, or with the list's key; this is no listing.",
             )
         ]
-    listed = [
-        r for r in found.records if ipaddress.ip_address(r) in ipaddress.ip_network("127.0.0.0/8") and r != "127.0.0.1"
-    ]
+    listed = [r for r in found.records if ipaddress.ip_address(r) in ipaddress.ip_network("127.0.0.0/8")]
     if not listed:
         return [
             Notice(
@@ -77,9 +75,15 @@ def listing_notices(subject: str, listing: Blocklist, resolver: Resolver) -> lis
     ]
 
 
+def _is_refusal(answer: str) -> bool:
+    """127.0.0.1 is what the URI lists answer to those whom they do not serve; 127.0.1.255: a question that is none."""
+    return answer.startswith("127.255.255.") or answer in ("127.0.0.1", "127.0.1.255")
+
+
 def _refusal(answer: str) -> str:
     return {"127.255.255.252": "the list's name is mistyped", "127.255.255.254": "public resolvers are not served",
-            "127.255.255.255": "too many queries"}.get(answer, answer)  # fmt: skip
+            "127.255.255.255": "too many queries", "127.0.1.255": "it lists no IP addresses",
+            "127.0.0.1": "this resolver is not served"}.get(answer, answer)  # fmt: skip
 
 
 def _reversed(ip: str) -> str:
@@ -92,7 +96,9 @@ def works(listing: Blocklist, resolver: Resolver) -> Notice | None:
     subject = "127.0.0.2" if listing.of == "ip" else "test"
     name = f"{_reversed(subject)}.{listing.zone}" if listing.of == "ip" else f"{subject}.{listing.zone}"
     found = resolver.ask(name, "A")
-    if found.records and not all(r.startswith("127.255.255.") for r in found.records):
+    if found.failed:
+        return None  # each question to it says so
+    if found.records and not all(_is_refusal(r) for r in found.records):
         return None
     return Notice(
         "blocklist-silent",

@@ -101,8 +101,9 @@ def dkim_notices(domain: str, selector: str, resolver: Resolver) -> list[Notice]
                 "Receivers ignore keys under 1024 bits (RFC 8301); make one of 2048.",
             )
         ]
+    out = []
     if kind == "rsa" and bits < 2048:
-        return [
+        out.append(
             Notice(
                 "dkim-short",
                 Grade.WARN,
@@ -111,9 +112,9 @@ def dkim_notices(domain: str, selector: str, resolver: Resolver) -> list[Notice]
                 record[:120],
                 "Make one of 2048 bits (RFC 8301 section 3.2).",
             )
-        ]
+        )
     if "y" in tags.get("t", "").split(":"):
-        return [
+        out.append(
             Notice(
                 "dkim-testing",
                 Grade.WARN,
@@ -122,8 +123,8 @@ def dkim_notices(domain: str, selector: str, resolver: Resolver) -> list[Notice]
                 record[:120],
                 "Take t=y out; receivers may treat the mail as unsigned.",
             )
-        ]
-    return [Notice("dkim", Grade.OK, about, f"DKIM key of {bits} bits ({kind})", record[:120])]
+        )
+    return out or [Notice("dkim", Grade.OK, about, f"DKIM key of {bits} bits ({kind})", record[:120])]
 
 
 def _key(tags: Mapping[str, str]) -> tuple[str, int]:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Sequence
 
 from harness.check.lookup import Resolver, could_not
 from harness.check.notice import Grade, Notice
+
+MOST_EXCHANGES = 5  # hosts of an MX that are looked up
+MOST_NAMES = 5  # names of one IP
+_LINES = r"(?:^|[.-])(?:dynamic|dyn|dhcp|pool|a?dsl)(?=[.\d-]|$)"  # what access providers call their customers' lines
 
 
 def mail_from_notices(domain: str, resolver: Resolver) -> list[Notice]:
@@ -37,11 +42,7 @@ def mail_from_notices(domain: str, resolver: Resolver) -> list[Notice]:
             )
         ]
     if hosts:
-        return [
-            Notice(
-                "mail-from", Grade.OK, about, f"takes mail at {hosts[0]}", f"MX {domain}: {', '.join(mx.records[:4])}"
-            )
-        ]
+        return [_exchanges(domain, hosts, mx.records, about, resolver)]
     if mx.state.value == "no_name":
         return [
             Notice(
@@ -54,13 +55,15 @@ def mail_from_notices(domain: str, resolver: Resolver) -> list[Notice]:
             )
         ]
     address = resolver.ask(domain, "A")
+    if address.absent:
+        address = resolver.ask(domain, "AAAA")
     if address.failed:
         return [
             Notice(
                 "mail-from",
                 Grade.UNKNOWN,
                 about,
-                "no MX, and A could not be checked",
+                "no MX, and its address could not be checked",
                 could_not(address),
                 "Ask again later.",
             )
@@ -71,8 +74,8 @@ def mail_from_notices(domain: str, resolver: Resolver) -> list[Notice]:
                 "mail-from-implicit",
                 Grade.WARN,
                 about,
-                "no MX record, an A record only",
-                f"A {domain}: {address.records[0]}",
+                "no MX record, an address only",
+                f"{address.type} {domain}: {address.records[0]}",
                 "Publish an MX, so that bounces reach a host that takes them.",
             )
         ]
@@ -81,11 +84,37 @@ def mail_from_notices(domain: str, resolver: Resolver) -> list[Notice]:
             "mail-from-missing",
             Grade.FAIL,
             about,
-            "the MAIL FROM domain has neither MX nor A",
-            f"MX and A {domain}: none",
+            "the MAIL FROM domain has neither MX nor address",
+            f"MX, A and AAAA {domain}: none",
             "Publish an MX: Apple refuses senders whose domain has no DNS.",
         )
     ]
+
+
+def _exchanges(domain: str, hosts: Sequence[str], records: Sequence[str], about: str, resolver: Resolver) -> Notice:
+    """Say whether any of the hosts that take a domain's mail has an address."""
+    evidence = f"MX {domain}: {', '.join(records[:4])}"
+    failed = None
+    for host in hosts[:MOST_EXCHANGES]:
+        found = resolver.ask(host, "A")
+        if found.absent:
+            found = resolver.ask(host, "AAAA")
+        if found.records:
+            return Notice("mail-from", Grade.OK, about, f"takes mail at {host}", evidence)
+        failed = found if found.failed else failed
+    if failed or len(hosts) > MOST_EXCHANGES:
+        why = could_not(failed) if failed else evidence
+        return Notice(
+            "mail-from", Grade.UNKNOWN, about, "has an MX, whose address could not be checked", why, "Ask again later."
+        )
+    return Notice(
+        "mail-from-dead",
+        Grade.FAIL,
+        about,
+        "no host that the MX names has an address",
+        f"{evidence}; A and AAAA: none",
+        "Correct the MX: bounces reach nobody, and Apple refuses senders whose domain does not resolve.",
+    )
 
 
 def ip_notices(ip: str, helo: str | None, resolver: Resolver) -> list[Notice]:
@@ -109,34 +138,36 @@ def ip_notices(ip: str, helo: str | None, resolver: Resolver) -> list[Notice]:
                 "Have the owner of the IP publish one; Apple asks for it.",
             )
         ]
-    host = found.records[0].rstrip(".").lower()
     kind = "AAAA" if ":" in ip else "A"
-    forward = resolver.ask(host, kind)
-    if forward.failed:
+    names = [record.rstrip(".").lower() for record in found.records[:MOST_NAMES]]
+    ways = [resolver.ask(name, kind) for name in names]
+    leads = [name for name, way in zip(names, ways, strict=True) if _holds(way.records, ip)]
+    failed = next((way for way in ways if way.failed), None)
+    if not leads and failed:
         return [
             Notice(
                 "ptr",
                 Grade.UNKNOWN,
                 about,
-                f"is called {host}; the way back could not be checked",
-                could_not(forward),
+                f"is called {', '.join(names)}; the way back could not be checked",
+                could_not(failed),
                 "Ask again later.",
             )
         ]
-    back = {str(ipaddress.ip_address(a)) for a in forward.records}
-    if str(ipaddress.ip_address(ip)) not in back:
+    if not leads:
         return [
             Notice(
                 "ptr-forward",
                 Grade.FAIL,
                 about,
-                f"is called {host}, which does not lead back",
-                f"{kind} {host}: {', '.join(forward.records) or 'none'}",
+                f"is called {', '.join(names)}, which does not lead back",
+                "; ".join(f"{kind} {way.name}: {', '.join(way.records) or 'none'}" for way in ways),
                 "Give the name an address record of this IP (forward-confirmed reverse DNS).",
             )
         ]
+    host = leads[0]  # with several names, one that leads back is enough for receivers
     out = [Notice("ptr", Grade.OK, about, f"is called {host}, which leads back", f"PTR {host}; {kind} {ip}")]
-    if re.search(re.escape(ip.replace(".", "-")) + r"|dynamic|dhcp|pool|dsl", host):
+    if re.search(rf"(?<!\d){re.escape(ip.replace('.', '-'))}(?!\d)|{_LINES}", host):
         out.append(
             Notice(
                 "ptr-generic",
@@ -150,6 +181,10 @@ def ip_notices(ip: str, helo: str | None, resolver: Resolver) -> list[Notice]:
     if helo:
         out += helo_notices(helo, resolver)
     return out
+
+
+def _holds(records: Sequence[str], ip: str) -> bool:
+    return ipaddress.ip_address(ip) in {ipaddress.ip_address(record) for record in records}
 
 
 def helo_notices(helo: str, resolver: Resolver) -> list[Notice]:

@@ -12,8 +12,11 @@ from harness.check.notice import Grade, Notice
 
 MOST_LOOKUPS = 10  # section 4.6.4
 MOST_VOID = 2
-_TERM = re.compile(r"([+?~-]?)([a-z0-9]+)(?:[:=]([^/\s]*))?((?:/\d{1,3})?(?://\d{1,3})?)$", re.IGNORECASE)
+_MODIFIER = re.compile(r"([a-z][a-z0-9._-]*)=(.*)", re.IGNORECASE)
+_MECHANISM = re.compile(r"([+?~-]?)([a-z][a-z0-9]*)(?::(.*?))?((?:/\d{1,3})?(?://\d{1,3})?)", re.IGNORECASE)
+_MACRO = re.compile(r"%(?:([%_-])|\{([a-z])(\d*)(r?)([.\-+,/_=]*)\})", re.IGNORECASE)
 _MECHANISMS = ("all", "include", "a", "mx", "ptr", "ip4", "ip6", "exists")
+_NEED_VALUE = ("include", "exists", "ip4", "ip6", "redirect")
 _RESULTS = {"+": "pass", "": "pass", "-": "fail", "~": "softfail", "?": "neutral"}
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -26,12 +29,23 @@ class _TempError(Exception):
     """A question had no answer."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Term:
+    """One mechanism, with what it is worth where it matches."""
+
+    result: str
+    name: str
+    value: str
+    cidr: str = ""
+
+
 @dataclass(slots=True)
 class _Walk:
     """One evaluation: who sends (None: nobody, count everything), what was asked, which records were read."""
 
     resolver: Resolver
     ip: Address | None
+    sender: str  # the MAIL FROM domain
     lookups: int = 0
     void: int = 0
     trail: list[str] = field(default_factory=list)
@@ -59,7 +73,9 @@ class _Walk:
 
 @dataclass(frozen=True, slots=True)
 class Spf:
-    """What a domain's SPF comes to. `results` maps each sending IP to pass, fail, softfail, neutral or an error."""
+    """What a domain's SPF comes to. `results` maps each sending IP to pass, fail, softfail, neutral, an error, or
+    `uncertain`, where the record asks for more of the message at hand than its domain and IP.
+    """
 
     domain: str
     record: str | None
@@ -72,7 +88,7 @@ class Spf:
 
 def evaluate(domain: str, ips: Sequence[str], resolver: Resolver) -> Spf:
     """Read a domain's SPF, count its lookups, and evaluate it for each sending IP."""
-    walk = _Walk(resolver, None)
+    walk = _Walk(resolver, None, domain)
     record, error, failed = None, "", ""
     try:
         record = _record(walk, domain)
@@ -91,10 +107,11 @@ def evaluate(domain: str, ips: Sequence[str], resolver: Resolver) -> Spf:
 
 
 def _result(domain: str, ip: str, resolver: Resolver) -> str:
-    walk = _Walk(resolver, ipaddress.ip_address(ip))
+    walk = _Walk(resolver, ipaddress.ip_address(ip), domain)
     try:
         record = _record(walk, domain)
-        return "none" if record is None else _check(walk, domain, record)
+        result = "none" if record is None else _check(walk, domain, record)
+        return "uncertain" if walk.uncertain and result != "pass" else result
     except _PermError:
         return "permerror"
     except _TempError:
@@ -114,61 +131,109 @@ def _check(walk: _Walk, domain: str, record: str, depth: int = 0) -> str:
     if depth > MOST_LOOKUPS + 2:
         raise _PermError(f"{domain}: includes go in a circle")
     walk.trail.append(f"{domain}: {record}")
-    redirect = None
-    for term in record.split()[1:]:
-        match = _TERM.match(term)
-        if match is None:
-            raise _PermError(f"{domain}: {term!r} is no SPF term")
-        sign, name, value, cidr = match[1], match[2].lower(), match[3], match[4]
-        if name in ("redirect", "exp") or ("=" in term and name not in _MECHANISMS):
-            redirect = value if name == "redirect" else redirect
-            continue
-        if name not in _MECHANISMS:
-            raise _PermError(f"{domain}: {term!r} is no SPF mechanism")
-        if name in ("ip4", "ip6"):
-            value = term.split(":", 1)[1] if ":" in term else ""
-        if _matches(walk, domain, name, value or "", cidr, depth) and walk.ip is not None:
-            return _RESULTS[sign]
-        if name == "all":
-            return _RESULTS[sign]
+    terms, redirect = _terms(domain, record)
+    for term in terms:
+        if _matches(walk, domain, term, depth) and (walk.ip is not None or term.name == "all"):
+            return term.result
     if redirect:
         walk.count()
-        inner = _record(walk, redirect)
+        target = _filled(walk, domain, redirect)
+        if target is None:
+            return "neutral"
+        inner = _record(walk, target)
         if inner is None:
-            raise _PermError(f"redirect={redirect}: there is no SPF record")
-        return _check(walk, redirect, inner, depth + 1)
+            raise _PermError(f"redirect={target}: there is no SPF record")
+        return _check(walk, target, inner, depth + 1)
     return "neutral"
 
 
-def _matches(walk: _Walk, domain: str, name: str, value: str, cidr: str, depth: int) -> bool:
-    if name == "all":
+def _terms(domain: str, record: str) -> tuple[list[_Term], str | None]:
+    """Read a whole record: a fault anywhere in it is an error whoever sends (section 4.6)."""
+    terms, modifiers = [], {}
+    for term in record.split()[1:]:
+        modifier = _MODIFIER.fullmatch(term)
+        if modifier and modifier[1].lower() not in _MECHANISMS:
+            name = modifier[1].lower()
+            if name in ("redirect", "exp") and name in modifiers:
+                raise _PermError(f"{domain}: {name}= stands there twice (RFC 7208 section 6)")
+            modifiers[name] = modifier[2]
+            continue
+        match = _MECHANISM.fullmatch(term)
+        if match is None or match[2].lower() not in _MECHANISMS:
+            raise _PermError(f"{domain}: {term!r} is no SPF mechanism")
+        one = _Term(_RESULTS[match[1]], match[2].lower(), match[3] or "", match[4])
+        if one.name in _NEED_VALUE and not one.value:
+            raise _PermError(f"{domain}: {term!r} names nothing")
+        if one.name in ("ip4", "ip6"):
+            _network(domain, one)
+        elif not _is_length(one.cidr):
+            raise _PermError(f"{domain}: {term!r} has no such prefix length")
+        terms.append(one)
+    if modifiers.get("redirect") == "":
+        raise _PermError(f"{domain}: redirect= names nothing")
+    return terms, modifiers.get("redirect")
+
+
+def _is_length(cidr: str) -> bool:
+    v4, _, v6 = cidr.partition("//")
+    return int(v4.strip("/") or 0) <= 32 and int(v6 or 0) <= 128
+
+
+def _filled(walk: _Walk, domain: str, text: str) -> str | None:
+    """Fill in the macros of a name (section 7); None, and noted, where only the message at hand could."""
+    known = {"d": domain, "o": walk.sender}
+    if walk.ip is not None:
+        six = walk.ip.version == 6
+        known["i"] = ".".join(walk.ip.exploded.replace(":", "")) if six else str(walk.ip)
+        known["v"] = "ip6" if six else "in-addr"
+
+    def fill(match: re.Match[str]) -> str:
+        if match[1]:
+            return {"%": "%", "_": " ", "-": "%20"}[match[1]]
+        pieces = re.split(f"[{re.escape(match[5] or '.')}]", known.get(match[2].lower(), "%"))
+        pieces = pieces[::-1] if match[4] else pieces
+        return ".".join(pieces[-int(match[3]) :] if match[3] and int(match[3]) else pieces)
+
+    filled = _MACRO.sub(fill, text)
+    if "%" in filled:
+        walk.uncertain.append(text)
+        return None
+    return filled
+
+
+def _matches(walk: _Walk, domain: str, term: _Term, depth: int) -> bool:
+    if term.name == "all":
         return True
-    if name in ("ip4", "ip6"):
-        return _in_network(walk.ip, name, value, domain)
+    if term.name in ("ip4", "ip6"):
+        network = _network(domain, term)
+        return walk.ip is not None and walk.ip.version == network.version and walk.ip in network
     walk.count()
-    target = value or domain
-    if "%" in target:
-        walk.uncertain.append(target)  # a macro asks for the message at hand
+    target = _filled(walk, domain, term.value or domain)
+    if target is None:
         return False
-    if name == "include":
+    if term.name == "include":
         inner = _record(walk, target)
         if inner is None:
             raise _PermError(f"include:{target}: there is no SPF record")
         return _check(walk, target, inner, depth + 1) == "pass" and walk.ip is not None
-    if name == "mx":
+    if term.name == "mx":
         hosts = [record.split()[-1] for record in walk.ask(target, "MX").records]
-        return any(_has_address(walk, host, cidr) for host in hosts[:10])
-    if name == "exists":
+        if len(hosts) > MOST_LOOKUPS:
+            raise _PermError(f"mx:{target} has {len(hosts)} hosts, {MOST_LOOKUPS} are allowed (RFC 7208 section 4.6.4)")
+        return any(_has_address(walk, host, term.cidr) for host in hosts)
+    if term.name == "exists":
         return bool(walk.ask(target, "A").records)
-    return name == "a" and _has_address(walk, target, cidr)
+    return term.name == "a" and _has_address(walk, target, term.cidr)
 
 
-def _in_network(ip: Address | None, name: str, value: str, domain: str) -> bool:
+def _network(domain: str, term: _Term) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
     try:
-        network = ipaddress.ip_network(value, strict=False)
+        network = ipaddress.ip_network(term.value + term.cidr, strict=False)
     except ValueError:
-        raise _PermError(f"{domain}: {name}:{value} is no network") from None
-    return ip is not None and ip.version == network.version and ip in network
+        raise _PermError(f"{domain}: {term.name}:{term.value}{term.cidr} is no network") from None
+    if network.version != int(term.name[2]):
+        raise _PermError(f"{domain}: {term.name}:{term.value} is an address of the other kind")
+    return network
 
 
 def _has_address(walk: _Walk, host: str, cidr: str) -> bool:
@@ -205,14 +270,19 @@ def spf_notices(spf: Spf) -> list[Notice]:
                        "DKIM.")]  # fmt: skip
     out = []
     if spf.error:
+        passes = bool(spf.results) and set(spf.results.values()) == {"pass"}
         out.append(
             Notice(
                 "spf-invalid",
-                Grade.FAIL,
+                Grade.WARN if passes else Grade.FAIL,
                 about,
-                "SPF can't be evaluated",
+                "SPF can't be evaluated to its end (the sending IPs pass before)"
+                if passes
+                else "SPF can't be evaluated",
                 spf.error,
-                "Take includes out that nobody sends from; receivers stop at the limit.",
+                "Take includes out that nobody sends from; receivers stop at the limit."
+                if "are allowed" in spf.error
+                else "Correct the record.",
             )
         )
     elif spf.failed:
@@ -235,10 +305,20 @@ def spf_notices(spf: Spf) -> list[Notice]:
 
 
 def _for_ip(about: str, ip: str, result: str, spf: Spf) -> Notice:
-    grade = {"pass": Grade.OK, "temperror": Grade.UNKNOWN, "neutral": Grade.WARN, "softfail": Grade.WARN}.get(
-        result, Grade.FAIL
-    )
-    do = "" if grade is Grade.OK else f"Add {ip} to the record, or the include that the ESP names."
-    return Notice(
-        "spf-ip", grade, f"{about}, IP {ip}", f"SPF says {result} for {ip}", f"{spf.record} ({spf.lookups} lookups)", do
-    )
+    grade = {
+        "pass": Grade.OK,
+        "temperror": Grade.UNKNOWN,
+        "uncertain": Grade.UNKNOWN,
+        "neutral": Grade.WARN,
+        "softfail": Grade.WARN,
+    }.get(result, Grade.FAIL)
+    if result == "temperror":
+        do = "Ask again later."
+    elif result == "uncertain":
+        do = "Read a delivered copy back: its Authentication-Results say."
+    elif result == "permerror":
+        do = "Correct the record."
+    else:
+        do = "" if grade is Grade.OK else f"Add {ip} to the record, or the include that the ESP names."
+    said = "SPF asks for more of the message than is known here" if result == "uncertain" else f"SPF says {result}"
+    return Notice("spf-ip", grade, f"{about}, IP {ip}", f"{said} for {ip}", f"{spf.record} ({spf.lookups} lookups)", do)

@@ -48,6 +48,18 @@ def test_a_long_record_is_whole(resolver: Resolver) -> None:
         ("redirect.test", ("203.0.113.5",), [("spf-ip", "warn")]),
         ("mxspf.test", ("192.0.2.1",), [("spf-ip", "ok")]),
         ("macro.test", (), [("spf", "ok")]),
+        ("byip.test", ("192.0.2.1", "192.0.2.2"), [("spf-ip", "ok"), ("spf-ip", "fail")]),
+        ("bydomain.test", ("192.0.2.1",), [("spf-ip", "ok")]),
+        ("bylocal.test", ("192.0.2.1",), [("spf-ip", "unknown")]),
+        ("unknown.test", ("192.0.2.1",), [("spf-ip", "ok")]),
+        ("nothing.test", (), [("spf-invalid", "fail")]),
+        ("twice.test", (), [("spf-invalid", "fail")]),
+        ("late.test", ("192.0.2.1",), [("spf-invalid", "fail"), ("spf-ip", "fail")]),
+        ("length.test", ("192.0.2.1",), [("spf-invalid", "fail"), ("spf-ip", "fail")]),
+        ("kind.test", (), [("spf-invalid", "fail")]),
+        ("crowd.test", ("192.0.2.1",), [("spf-invalid", "fail"), ("spf-ip", "fail")]),
+        ("part.test", ("192.0.2.1",), [("spf", "unknown"), ("spf-ip", "unknown")]),
+        ("many.test", ("203.0.113.1",), [("spf-invalid", "warn"), ("spf-ip", "ok")]),
         ("empty.test", ("192.0.2.1",), [("spf-missing", "fail")]),
         ("nowhere.test", (), [("spf-missing", "fail")]),
         ("two.test", (), [("spf-invalid", "fail")]),
@@ -62,6 +74,11 @@ def test_a_long_record_is_whole(resolver: Resolver) -> None:
 )
 def test_spf(domain: str, ips: tuple[str, ...], wanted: list[tuple[str, str]], resolver: Resolver) -> None:
     assert told(spf_notices(evaluate(domain, ips, resolver))) == wanted
+
+
+def test_nobody_is_told_to_add_an_ip_that_could_not_be_looked_up(resolver: Resolver) -> None:
+    notices = spf_notices(evaluate("part.test", ("192.0.2.1",), resolver))
+    assert {notice.do for notice in notices} == {"Ask again later."}
 
 
 def test_spf_lookups_are_counted_through_includes(resolver: Resolver) -> None:
@@ -87,6 +104,10 @@ def test_spf_lookups_are_counted_through_includes(resolver: Resolver) -> None:
 )
 def test_dkim(selector: str, domain: str, wanted: tuple[str, str], resolver: Resolver) -> None:
     assert told(dkim_notices(domain, selector, resolver)) == [wanted]
+
+
+def test_a_short_key_does_not_hide_that_it_is_in_test_mode(resolver: Resolver) -> None:
+    assert told(dkim_notices("bad.test", "both", resolver)) == [("dkim-short", "warn"), ("dkim-testing", "warn")]
 
 
 @pytest.mark.parametrize(
@@ -132,6 +153,9 @@ def test_a_subdomain_has_its_parents_subdomain_policy(resolver: Resolver, suffix
         ("good.test", ("mail-from", "ok")),
         ("null.test", ("mail-from-null", "fail")),
         ("implicit.test", ("mail-from-implicit", "warn")),
+        ("six.test", ("mail-from-implicit", "warn")),
+        ("deadmx.test", ("mail-from-dead", "fail")),
+        ("unsure.test", ("mail-from", "unknown")),
         ("empty.test", ("mail-from-missing", "fail")),
         ("nowhere.test", ("mail-from-missing", "fail")),
         ("failing.test", ("mail-from", "unknown")),
@@ -148,6 +172,8 @@ def test_mail_from(domain: str, wanted: tuple[str, str], resolver: Resolver) -> 
         ("192.0.2.2", [("ptr-forward", "fail")]),
         ("192.0.2.3", [("ptr-missing", "fail")]),
         ("192.0.2.4", [("ptr", "ok"), ("ptr-generic", "warn"), ("helo", "ok")]),
+        ("192.0.2.5", [("ptr", "ok"), ("helo", "ok")]),  # two names, the second leads back
+        ("192.0.2.6", [("ptr", "ok"), ("helo", "ok")]),  # "pool" and "dsl" inside of other words
     ],
 )
 def test_reverse_dns_and_helo(ip: str, wanted: list[tuple[str, str]], resolver: Resolver) -> None:
@@ -179,6 +205,8 @@ def test_blocklist_answers_are_read_by_what_they_mean(resolver: Resolver) -> Non
     assert "listed for the test" in listing_notices("listed.test", dbl, resolver)[0].evidence
     assert told(listing_notices("good.test", dbl, resolver)) == [("blocklist", "ok")]
     assert told(listing_notices("good.test", Blocklist("refusing.test"), resolver)) == [("blocklist", "unknown")]
+    assert told(listing_notices("good.test", Blocklist("unserved.test"), resolver)) == [("blocklist", "unknown")]
+    assert "not served" in listing_notices("good.test", Blocklist("unserved.test"), resolver)[0].finding
     assert told(listing_notices("good.test", Blocklist("parked.test"), resolver)) == [("blocklist", "unknown")]
     assert told(listing_notices("good.test", Blocklist("failing.test"), resolver)) == [("blocklist", "unknown")]
     assert told(listing_notices("192.0.2.66", Blocklist("ipbl.test", of="ip"), resolver)) == [

@@ -41,11 +41,18 @@ six.good.test. AAAA 2001:db8::80
 lost.good.test. A 192.0.2.99
 4.2.0.192.in-addr.arpa. PTR 192-0-2-4.dynamic.isp.test.
 192-0-2-4.dynamic.isp.test. A 192.0.2.4
+5.2.0.192.in-addr.arpa. PTR aaa.good.test.
+5.2.0.192.in-addr.arpa. PTR mx5.good.test.
+aaa.good.test. A 192.0.2.98
+mx5.good.test. A 192.0.2.5
+6.2.0.192.in-addr.arpa. PTR spooling.handsload.test.
+spooling.handsload.test. A 192.0.2.6
 weak._domainkey.bad.test. TXT {rsa512}
 short._domainkey.bad.test. TXT {rsa1024}
 revoked._domainkey.bad.test. TXT "v=DKIM1; p="
 broken._domainkey.bad.test. TXT "v=DKIM1; p=!!"
 testing._domainkey.bad.test. TXT {testing}
+both._domainkey.bad.test. TXT {both}
 two.test. TXT "v=spf1 -all"
 two.test. TXT "v=spf1 ~all"
 _dmarc.two.test. TXT "v=DMARC1; p=none"
@@ -58,12 +65,29 @@ loop.test. TXT "v=spf1 include:loop.test -all"
 void.test. TXT "v=spf1 a:n1.test a:n2.test a:n3.test -all"
 redirect.test. TXT "v=spf1 redirect=esp.test"
 macro.test. TXT "v=spf1 exists:%{{i}}._spf.macro.test -all"
+byip.test. TXT "v=spf1 exists:%{{i}}.allowed.byip.test -all"
+192.0.2.1.allowed.byip.test. A 127.0.0.2
+bydomain.test. TXT "v=spf1 include:%{{dr}}.of.byip.test ?all"
+test.bydomain.of.byip.test. TXT "v=spf1 ip4:192.0.2.1 -all"
+bylocal.test. TXT "v=spf1 exists:%{{l}}.allowed.byip.test -all"
+unknown.test. TXT "v=spf1 foo-bar=a/b ip4:192.0.2.1 -all"
+nothing.test. TXT "v=spf1 include: -all"
+twice.test. TXT "v=spf1 redirect=esp.test redirect=good.test"
+late.test. TXT "v=spf1 ip4:192.0.2.1 ipv4:192.0.2.2 -all"
+length.test. TXT "v=spf1 a:mx.good.test/99 -all"
+kind.test. TXT "v=spf1 ip4:2001:db8::/32 -all"
+part.test. TXT "v=spf1 include:x.failing.test -all"
+crowd.test. TXT "v=spf1 mx -all"
+{crowd}
 mxspf.test. TXT "v=spf1 mx -all"
 mxspf.test. MX 10 mx.good.test.
 many.test. TXT "v=spf1 {includes} -all"
 {included}
 null.test. MX 0 .
 implicit.test. A 192.0.2.7
+six.test. AAAA 2001:db8::7
+deadmx.test. MX 10 gone.deadmx.test.
+unsure.test. MX 10 x.failing.test.
 empty.test. TXT "hello"
 _dmarc.strict.test. TXT "v=DMARC1; p=quarantine; adkim=s; aspf=s; rua=mailto:a@strict.test"
 _dmarc.parent.test. TXT "v=DMARC1; p=none; sp=reject; rua=mailto:a@parent.test"
@@ -72,6 +96,7 @@ listed.test.dbl.test. A 127.0.1.2
 listed.test.dbl.test. TXT "listed for the test"
 test.dbl.test. A 127.0.1.2
 *.refusing.test. A 127.255.255.254
+*.unserved.test. A 127.0.0.1
 *.parked.test. A 203.0.113.9
 66.2.0.192.ipbl.test. A 127.0.0.4
 2.0.0.127.ipbl.test. A 127.0.0.2
@@ -105,7 +130,8 @@ def name_server(folder: Path) -> Iterator[int]:
     port = free_port()
     included = "\n".join(f'i{n}.test. TXT "v=spf1 ip4:203.0.113.{n} -all"' for n in range(12))
     zone = ZONE.format(
-        rsa2048=_key(2048), rsa1024=_key(1024), rsa512=_key(512), testing=_key(2048, "t=y; "),
+        rsa2048=_key(2048), rsa1024=_key(1024), rsa512=_key(512), testing=_key(2048, "t=y; "), both=_key(1024, "t=y; "),
+        crowd="\n".join(f"crowd.test. MX {n} mx.good.test." for n in range(11)),
         includes=" ".join(f"include:i{n}.test" for n in range(12)), included=included,
     )  # fmt: skip
     (folder / "root.zone").write_text(zone)
