@@ -113,8 +113,8 @@ def wide_fields(plan: Plan) -> frozenset[int]:
     tables = [*plan.tables, *([plan.merge] if plan.merge else [])]
     for i, field in enumerate(plan.fields):
         values = [v for table, _ in tables for v in table.sample.values.get(field.column, ()) if v]
-        plain = not field.many and field.form not in (Form.HOST, Form.URL)
-        if plain and len(values) >= 1_000 and len(set(values)) > WIDE * len(values):
+        whole = field.form in (Form.PLAIN, Form.LONG, Form.DOMAIN)  # of a URL or a time, only part is compared
+        if whole and len(values) >= 1_000 and len(set(values)) > WIDE * len(values):
             wide.add(i)
     return frozenset(wide)
 

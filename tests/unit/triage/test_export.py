@@ -7,12 +7,14 @@ import gzip
 import io
 from pathlib import Path
 
+import duckdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import ConfigError
 from harness.triage.export import open_export
+from harness.triage.statement import after_at
 from harness.triage.sweep import session
 from tests.shared import examples
 from tests.unit.triage.builders import CS01, ask, write_csv, write_lines
@@ -161,3 +163,21 @@ def test_every_csv_that_python_writes_is_read_back_cell_by_cell(
         or sorted(found) == sorted(tuple(cell or "\x00" for cell in row) for row in cells)
         or sorted(found) == sorted(cells)
     )
+
+
+@pytest.mark.parametrize("seen", [(), ("a@icloud.com",), ("a@icloud.com", "b@me.com", "odd 'one@x")])
+def test_the_domain_of_an_address_is_the_same_whichever_domains_the_sample_shows(seen: tuple[str, ...]) -> None:
+    written = {
+        "ana@icloud.com": "icloud.com",
+        "ANA@ICLOUD.COM": "icloud.com",
+        "Ana <ana@icloud.com>": "icloud.com",
+        "ana@icloud.com ": "icloud.com",
+        "ana@noticloud.com": "noticloud.com",
+        '"a@b"@me.com': "me.com",
+        "ana@other.example": "other.example",
+    }
+    for text, domain in written.items():
+        ((found,),) = duckdb.execute(
+            f"SELECT {after_at('x', seen, portable=False)} FROM (SELECT ? AS x)", [text]
+        ).fetchall()
+        assert found == domain, text
