@@ -168,7 +168,14 @@ def test_listening_takes_posts_until_interrupted(tmp_path: Path) -> None:
     code = "import typer; from harness.cli.collect import collect; typer.run(collect)"
     command = [sys.executable, "-c", code, "-w", str(tmp_path), "--listen", "127.0.0.1:0", "--watch", "--every", "1"]
     with open(tmp_path / "out", "w") as out, open(tmp_path / "err", "w") as err:
-        process = subprocess.Popen(command, stdout=out, stderr=err, env=os.environ | {"HOOK": "user:s3cret"})
+        # A suite that was started in the background ignores Ctrl-C, and what it starts would inherit that.
+        process = subprocess.Popen(
+            command,
+            stdout=out,
+            stderr=err,
+            env=os.environ | {"HOOK": "user:s3cret"},
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
         try:
             port = int(_await(tmp_path / "err", "http://127.0.0.1:").partition("/sendgrid")[0])
             _await(tmp_path / "err", "collecting from")
@@ -184,7 +191,10 @@ def test_listening_takes_posts_until_interrupted(tmp_path: Path) -> None:
             _await(tmp_path / "out", "1 by verp")
         finally:
             process.send_signal(signal.SIGINT)
-            assert process.wait(20) == 0
+            try:
+                assert process.wait(20) == 0
+            finally:
+                process.kill()  # no harm if it has ended
     assert all(len(trial.answers) == 1 for trial in shop.ledger.facts(run.id).trials)
     told = (tmp_path / "err").read_text() + (tmp_path / "out").read_text()
     assert "was refused" in told
