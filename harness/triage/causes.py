@@ -1,7 +1,7 @@
 """Causes: values that failures have in common, told from those that only keep them company.
 
-Works on the tables of `sweep`. The likeliest value is taken first; the rows that carry it are put aside, and what still
-stands out among the rest is the next. A value that no longer does was a shadow of one before it (the URL of a bad
+Works on the rows that `sweep` kept. The likeliest value is taken first; the rows that carry it are put aside, and what
+still stands out among the rest is the next. A value that no longer does was a shadow of one before it (the URL of a bad
 host). Within a value's rows a second one is looked for, and when singles leave much unexplained, all pairs of fields.
 """
 
@@ -13,17 +13,22 @@ from dataclasses import replace
 from harness.triage.couples import find_pairs
 from harness.triage.finding import Cause, Condition, Standout
 from harness.triage.marginal import Table, stand_out
-from harness.triage.rest import Rest, make_cause, where
-from harness.triage.sweep import Scanned
+from harness.triage.rest import Rest, make_cause
 
 MOST = 12  # causes that are told apart; beyond that the list is the message
 PAIRS_OF_RATE = 0.2  # of the false discovery rate; single values have the rest
 PAIR_SHARE = 0.1  # of the failures left unexplained, from which pairs are looked at
 
 
-def find_causes(scanned: Scanned, table: Table, rate: float) -> list[Cause]:
-    """Tell causes from their shadows, likeliest first; then look for pairs where singles leave much unexplained."""
-    fields, rest = scanned.fields, Rest(scanned, [])
+def find_causes(rest: Rest, table: Table, rate: float) -> list[Cause]:
+    """Tell causes from their shadows, likeliest first; then look for pairs where singles leave much unexplained.
+
+    Args:
+        rest: all kept rows.
+        table: the counts of every value over all rows.
+        rate: the false discovery rate, of single values and pairs together.
+    """
+    fields = rest.rows.fields
     pair_rate, rate = rate * PAIRS_OF_RATE, rate * (1 - PAIRS_OF_RATE)
     standing = stand_out(table, fields, rate)
     every = {s.condition: s for s in standing}
@@ -38,14 +43,14 @@ def find_causes(scanned: Scanned, table: Table, rate: float) -> list[Cause]:
         )
         conditions = _second(rest, top, rate) or (top.condition,)
         cause = make_cause(rest, every, conditions, top, same)
-        rest.where.append(where(fields, conditions))
+        rest = rest.without(rest.rows.holds(conditions))
         current = rest.table(rate)
         open_ = stand_out(current, fields, rate) if current.all_failed >= 3 else []
         causes.append(replace(cause, shadows=_shadows(standing, open_, [*causes, cause])))
         still = {s.condition for s in open_}
         standing = [s for s in standing if s.condition in still]
     if current.all_failed >= max(8, PAIR_SHARE * table.all_failed) and len(causes) < MOST:
-        causes += find_pairs(rest, current, pair_rate)
+        causes += find_pairs(rest, pair_rate)
     return causes
 
 
@@ -58,21 +63,19 @@ def _shadows(before: Sequence[Standout], after: Sequence[Standout], causes: Sequ
 
 def _second(rest: Rest, top: Standout, rate: float) -> tuple[Condition, ...] | None:
     """Look within a value's rows for a second one without which the first is harmless."""
-    fields = rest.scanned.fields
-    first = where(fields, [top.condition])
-    inner = rest.table(rate, also=first)
+    fields = rest.rows.fields
+    first = rest.rows.holds([top.condition])
+    inner = rest.within(first).table(rate)
     if inner.all_failed == inner.all_sent:
         return None  # all of them failed: nothing can be told within
     for found in stand_out(inner, fields, rate / 5)[:5]:
         if found.condition.field == top.condition.field:
             continue
-        second = where(fields, [found.condition])
+        second = rest.rows.holds([found.condition])
         if found.contrast.others_failed * 5 > found.contrast.failed:
             continue  # the first fails without the second as well
         _, _, n, k = rest.split(first)
-        alone = rest.split(f"({first}) AND NOT ({second})")
-        other = rest.split(f"({second}) AND NOT ({first})")
-        if _above(alone) or _above(other) or not k or not n:
+        if _above(rest.split(first & ~second)) or _above(rest.split(second & ~first)) or not k or not n:
             continue
         return (top.condition, found.condition)
     return None

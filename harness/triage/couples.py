@@ -1,7 +1,5 @@
 """Couples: pairs of values that are refused only together, looked for where single values leave much unexplained."""
 
-# ruff: noqa: S608 (the statements are put together here; values from outside are quoted by `where`)
-
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -9,95 +7,94 @@ from itertools import combinations
 
 import numpy as np
 
-from harness.triage.finding import Cause, Standout
+from harness.triage.coded import Mask
+from harness.triage.finding import Cause, Condition, Standout
 from harness.triage.lift import Contrast, adjust, log_tail
-from harness.triage.marginal import Table, condition_of, ints, lists
-from harness.triage.rest import Rest, make_cause, where
+from harness.triage.marginal import condition_of, ints
+from harness.triage.rest import Rest, make_cause
 
 MOST = 12
 PAIR_FIELDS = 16
+PAIR_VALUES = 5_000  # a field of more values forms no pairs
 PAIR_ROWS = 5  # a pair of values in fewer rows is not looked at
 CANDIDATES = 30  # pairs that are tested, likeliest first
 SCREEN = 4_000  # kept rows that choose pairs; where there are more, the others test them
 
 
-def find_pairs(rest: Rest, table: Table, rate: float) -> list[Cause]:
+def find_pairs(rest: Rest, rate: float) -> list[Cause]:
     """Look at all pairs of fields among rows that no single value explains.
 
     Both halves must be needed: within either value's rows the other one must matter (the larger p of the two
     counts). Where there are many rows, some choose the pairs and the others test them.
     """
-    con, fields = rest.scanned.session, rest.scanned.fields
-    many = set(lists(fields))
-    counted = ", ".join(f"approx_count_distinct(f{i})" for i in range(len(fields)))
-    distinct = con.execute(f"SELECT {counted} FROM kept WHERE {rest.sql}").fetchone()
-    usable = [i for i, count in enumerate(distinct) if 1 < count <= 5_000 and i not in many][:PAIR_FIELDS]
+    rows = rest.rows
+    usable = _usable(rest)
     if len(usable) < 2:
         return []
-    parted = table.all_sent > 2 * SCREEN
-    share = max(2, table.all_sent // SCREEN) if parted else 1
-    half = f"hash(key, f0, 1) % {share} = 0" if parted else "true"
-    found, looked = _pair_counts(rest, usable, half, parted=parted)
-    tested = []
-    for i, j, a, b in found:
-        conditions = (condition_of(fields[i], a), condition_of(fields[j], b))
-        first, second = (where(fields, [c]) for c in conditions)
-        tested.append((_needed(rest, first, second, f"NOT ({half})" if parted else "true"), conditions))
-    logs = np.array([t for t, _ in tested])
-    corrected = adjust(logs, len(tested) if parted else looked)
-    hits = sorted((float(logs[n]), n) for n in range(len(tested)) if corrected[n] <= rate)
+    share = max(2, rest.total[0] // SCREEN)
+    parted = rest.total[0] > 2 * SCREEN
+    chooses = rows.draw % np.uint64(share) == 0
+    found, looked = _candidates(rest.within(chooses) if parted else rest, usable, parted=parted)
+    tests = rest.without(chooses) if parted else rest
+    logs = np.array([_needed(tests, *(rows.holds([c]) for c in pair)) for pair in found])
+    corrected = adjust(logs, len(found) if parted else looked)
     out: list[Cause] = []
-    for log, n in hits[:MOST]:
-        conditions = tested[n][1]
-        if out and _tail(*rest.split(where(fields, conditions))) > np.log(rate / len(tested)):
+    for at in np.argsort(logs, kind="stable"):
+        if corrected[at] > rate or len(out) == MOST:
+            break
+        pair, having = found[at], rows.holds(found[at])
+        if out and _tail(*rest.split(having)) > np.log(rate / len(found)):
             continue  # a shadow of a pair before it
-        top = Standout(conditions[0], Contrast(0, 0, 0, 0), float(np.exp(log)), float(corrected[n]))
-        out.append(make_cause(rest, {}, conditions, top, ()))
-        rest.where.append(where(fields, conditions))
+        top = Standout(pair[0], Contrast(0, 0, 0, 0), float(np.exp(logs[at])), float(corrected[at]))
+        out.append(make_cause(rest, {}, pair, top, ()))
+        rest = rest.without(having)
     return out
 
 
-def _needed(rest: Rest, first: str, second: str, also: str) -> float:
+def _usable(rest: Rest) -> list[int]:
+    """Return the fields that can form pairs: of one value a row, and not too many of them."""
+    there = [
+        i
+        for i, (field, column) in enumerate(zip(rest.rows.fields, rest.rows.columns, strict=True))
+        if not field.many and 1 < np.count_nonzero(column.count(rest.rows.n, rest.open)) <= PAIR_VALUES
+    ]
+    return there[:PAIR_FIELDS]
+
+
+def _needed(rest: Rest, first: Mask, second: Mask) -> float:
     """Return the log p of "both are needed": within either value's rows the other must matter, so the larger of two."""
-    groups = ("a AND b", "a AND NOT b", "b AND NOT a")
-    counts = ", ".join(f"coalesce(sum(n) FILTER ({g}), 0), coalesce(sum(n) FILTER ({g} AND failed), 0)" for g in groups)
-    row = rest.scanned.session.execute(
-        f"SELECT {counts} FROM (SELECT n, failed, {first} AS a, {second} AS b FROM kept WHERE {rest.sql} AND {also}) "
-        "WHERE a OR b"
-    ).fetchone()
-    n, k, only_a, fails_a, only_b, fails_b = (int(v) for v in row)
-    return max(_tail(n, k, only_a, fails_a), _tail(n, k, only_b, fails_b))
+    return max(_tail(*rest.within(first).split(second)), _tail(*rest.within(second).split(first)))
 
 
 def _tail(n: int, k: int, others: int, others_k: int) -> float:
     return float(log_tail(ints([k]), ints([n]), k + others_k, n + others)[0]) if n else 0.0
 
 
-def _pair_counts(
-    rest: Rest, usable: Sequence[int], half: str, *, parted: bool
-) -> tuple[list[tuple[int, int, str, str]], int]:
-    """Count the pairs of values; return those worth a test, and how many were looked at."""
-    con = rest.scanned.session
-    pairs = list(combinations(usable, 2))
-    which = " ".join(f"WHEN GROUPING(f{i}) = 0 AND GROUPING(f{j}) = 0 THEN {n}" for n, (i, j) in enumerate(pairs))
-    sets = ", ".join(f"(f{i}, f{j})" for i, j in pairs)
-    listed = ", ".join(f"f{i}" for i in usable)
-    con.execute(
-        f"CREATE OR REPLACE TEMP TABLE paired AS SELECT CASE {which} END AS pair, {listed}, sum(n) AS n, "
-        f"coalesce(sum(n) FILTER (failed), 0) AS k FROM kept WHERE {rest.sql} AND {half} GROUP BY GROUPING SETS "
-        f"({sets})"
-    )
-    totals = con.execute("SELECT coalesce(sum(n), 0), coalesce(sum(k), 0) FROM paired WHERE pair = 0").fetchone()
-    looked = int(con.execute(f"SELECT count(*) FROM paired WHERE n >= {PAIR_ROWS}").fetchone()[0])
-    rows = con.execute(f"SELECT pair, {listed}, n, k FROM paired WHERE n >= {PAIR_ROWS} AND k >= 2").fetchall()
-    if not rows:
+def _candidates(rest: Rest, usable: Sequence[int], *, parted: bool) -> tuple[list[tuple[Condition, Condition]], int]:
+    """Count the pairs of values; return those worth a test, likeliest first, and how many were looked at."""
+    rows = rest.rows
+    n, failed = rows.n[rest.open], rows.failed[rest.open]
+    codes = {i: np.unique(rows.columns[i].codes[rest.open], return_inverse=True) for i in usable}
+    counted: list[tuple[int, int, int, int, int, int]] = []  # fields, their codes, rows, failures
+    looked = 0
+    for i, j in combinations(usable, 2):
+        (left, a), (right, b) = codes[i], codes[j]
+        both, at = np.unique(a.astype(np.int64) * len(right) + b, return_inverse=True)
+        sent = np.bincount(at, weights=n).astype(np.int64)
+        bad = np.bincount(at, weights=n * failed).astype(np.int64)
+        looked += int(np.count_nonzero(sent >= PAIR_ROWS))
+        counted += [
+            (i, j, int(left[both[p] // len(right)]), int(right[both[p] % len(right)]), int(sent[p]), int(bad[p]))
+            for p in np.flatnonzero((sent >= PAIR_ROWS) & (bad >= 2))
+        ]
+    if not counted:
         return [], looked
-    logs = log_tail(ints([r[-1] for r in rows]), ints([r[-2] for r in rows]), int(totals[1]), int(totals[0]))
+    every, all_failed = rest.total
+    logs = log_tail(ints([c[5] for c in counted]), ints([c[4] for c in counted]), all_failed, every)
     limit = np.log(1 / looked if parted else 0.01)  # a choice on part of the rows need let through one by chance
-    order = [int(n) for n in np.argsort(logs, kind="stable") if logs[n] < limit][:CANDIDATES]
-    column = {f: n + 1 for n, f in enumerate(usable)}
-    out = []
-    for n in order:
-        i, j = pairs[rows[n][0]]
-        out.append((i, j, rows[n][column[i]] or "", rows[n][column[j]] or ""))
-    return out, looked
+    best = [counted[p] for p in np.argsort(logs, kind="stable") if logs[p] < limit][:CANDIDATES]
+
+    def condition(field: int, cell: int) -> Condition:
+        return condition_of(rows.fields[field], rows.columns[field].entries[cell])
+
+    return [(condition(i, a), condition(j, b)) for i, j, a, b, _, _ in best], looked

@@ -11,15 +11,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from harness.errors import ConfigError
 from harness.model.answer import Reading
 from harness.triage.advice import advise
 from harness.triage.causes import find_causes
+from harness.triage.coded import Coded, Mask, code
 from harness.triage.columns import TITLES, Layout, check_mapped, lay_out, words
 from harness.triage.export import Table, open_export
 from harness.triage.finding import Cause, Condition, Denominator, FieldReport, Profile, Result, Standout
 from harness.triage.marginal import marginals, report_fields, stand_out
-from harness.triage.rest import where
+from harness.triage.rest import Rest
 from harness.triage.statement import LETTERS, Plan, fields_of
 from harness.triage.sweep import Scanned, Target, classify, gather, session
 from harness.triage.veil import Veil
@@ -136,7 +139,8 @@ def _merge_key(question: Question, laid: Sequence[tuple[Table, Layout]], merge: 
 def conclude(question: Question, plan: Plan, scanned: Scanned, veil: Veil) -> Result:
     """Put the counts into words and numbers."""
     table, values, looked = marginals(scanned, question.rate)
-    causes = find_causes(scanned, table, question.rate)
+    rows = code(scanned.session, scanned.fields)
+    causes = find_causes(Rest.whole(rows, scanned.one_in), table, question.rate)
     single_rate = question.rate * 0.8
     standouts = stand_out(table, scanned.fields, single_rate)
     total, domains = denominators(scanned)
@@ -146,7 +150,7 @@ def conclude(question: Question, plan: Plan, scanned: Scanned, veil: Veil) -> Re
         files, products[0] if products else None, question.target.words, total, domains,
         tuple(causes), tuple(standouts), tuple(report_fields(table, scanned.fields, values, single_rate, causes)),
         looked, table.tests, question.rate,
-        profiles=profiles(scanned, causes, veil), replies=_replies(scanned, veil),
+        profiles=profiles(scanned.session, rows, causes, veil), replies=_replies(scanned, veil),
         missing=tuple(_missing(plan)), notes=tuple(_notes(plan, scanned)), sampled=scanned.one_in,
     )  # fmt: skip
     return hide(replace(result, advice=advise(result)), veil)
@@ -179,31 +183,42 @@ def denominators(scanned: Scanned) -> tuple[Denominator, tuple[Denominator, ...]
     return row("all Apple domains", found, sum(sent.values())), domains
 
 
-def profiles(scanned: Scanned, causes: Sequence[Cause], veil: Veil) -> tuple[Profile, ...]:
+def profiles(con: Any, rows: Coded, causes: Sequence[Cause], veil: Veil) -> tuple[Profile, ...]:
     """Pick rows of failed recipients, some for each cause and some that none explains."""
-    con, fields = scanned.session, scanned.fields
     merged = [
         (i, f)
-        for i, f in enumerate(fields)
+        for i, f in enumerate(rows.fields)
         if f.name.startswith("merge:") and not f.many and not f.name.endswith(" host")
     ]
     if not merged:
         return ()
-    listed = ", ".join(f"f{i}" for i, _ in merged)
-    wheres = [where(fields, cause.conditions) for cause in causes[:4]]
-    wheres.append(" AND ".join(["true", *(f"NOT ({w})" for w in wheres)]))
-    out: list[Profile] = []
-    for condition in wheres:
-        rows = con.execute(
-            f"SELECT DISTINCT ON ({listed}) key, {listed} FROM kept WHERE failed AND {condition} ORDER BY "
-            f"{listed}, key LIMIT {PROFILES}"
+    masks = [rows.holds(cause.conditions) for cause in causes[:4]]
+    masks.append(~np.logical_or.reduce([np.zeros_like(rows.failed), *masks]))
+    each = max(2, PROFILES // len(masks))
+    chosen = [at for mask in masks for at in _first_unlike(rows, [i for i, _ in merged], mask & rows.failed, each)]
+    keys = dict(
+        con.execute(
+            "SELECT rowid, key FROM kept WHERE list_contains(?, rowid)", [[int(rows.row[at]) for at in chosen]]
         ).fetchall()
-        for row in rows[: max(2, PROFILES // len(wheres))]:
-            address = next((part for part in row[0].split(" ") if "@" in part), row[0])
-            merge = {f.name.removeprefix("merge:"): row[n + 1] or "" for n, (_, f) in enumerate(merged)}
-            if merge not in [profile.merge for profile in out]:
-                out.append(Profile(veil.address(address.strip("<>")), merge))
+    )
+    out: list[Profile] = []
+    for at in chosen:
+        key = keys[int(rows.row[at])] or ""
+        address = next((part for part in key.split(" ") if "@" in part), key)
+        merge = {f.name.removeprefix("merge:"): rows.columns[i].cell_of(at) for i, f in merged}
+        if merge not in [profile.merge for profile in out]:
+            out.append(Profile(veil.address(address.strip("<>")), merge))
     return tuple(out[:PROFILES])
+
+
+def _first_unlike(rows: Coded, columns: Sequence[int], mask: Mask, most: int) -> list[int]:
+    """Return some rows that differ in these columns, in the order of what stands there."""
+    at = np.flatnonzero(mask)
+    cells = np.stack([rows.columns[i].codes[at] for i in columns])
+    order = np.lexsort((rows.draw[at], *cells[::-1]))
+    new = np.ones(len(order), dtype=bool)
+    new[1:] = (np.diff(cells[:, order], axis=1) != 0).any(axis=0)
+    return [int(row) for row in at[order[new]][:most]]
 
 
 def _replies(scanned: Scanned, veil: Veil) -> tuple[tuple[str, str, int], ...]:

@@ -1,0 +1,102 @@
+"""Coded rows: the kept rows as whole numbers, so that they can be counted many times over under any condition.
+
+Every cell of a field has a code; a field that holds lists (links of a mail) has codes of whole lists, and each of those
+leads to its entries. Counting is then adding up by code.
+"""
+
+# ruff: noqa: S608 (the statements are put together here from positions of fields)
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.triage.columns import Field
+from harness.triage.finding import Condition
+from harness.triage.lift import Ints
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One field of the kept rows."""
+
+    codes: NDArray[np.int32]  # of each row, what stands in its cell
+    entries: list[str]  # what a cell may hold
+    cell: Ints | None = None  # lists only: of each entry of a cell, the cell ...
+    entry: Ints | None = None  # ... and which entry it is
+    cells: int = 0
+
+    def count(self, weights: Ints, rows: Mask) -> Ints:
+        """Add up the weights of some rows by entry."""
+        by_cell = np.bincount(self.codes[rows], weights=weights[rows], minlength=self.cells)
+        if self.cell is None or self.entry is None:
+            return by_cell.astype(np.int64)
+        return np.bincount(self.entry, weights=by_cell[self.cell], minlength=len(self.entries)).astype(np.int64)
+
+    def cell_of(self, row: int) -> str:
+        """Return what stands in a row's cell; not for lists."""
+        return self.entries[int(self.codes[row])]
+
+    def holds(self, value: str) -> Mask:
+        """Tell of each row whether its cell holds a value."""
+        if value not in self.entries:
+            return np.zeros(len(self.codes), dtype=bool)
+        code = self.entries.index(value)
+        if self.cell is None or self.entry is None:
+            return np.equal(self.codes, code)
+        having = np.zeros(self.cells, dtype=bool)
+        having[self.cell[self.entry == code]] = True
+        return having[self.codes]
+
+
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """The kept rows: a column for each field, how many rows each stands for, whether it failed, and a random number."""
+
+    fields: tuple[Field, ...]
+    columns: tuple[Column, ...]
+    n: Ints
+    failed: Mask
+    draw: NDArray[np.uint64]  # the same for all rows of one message
+    row: Ints  # where it stands in the table
+
+    def holds(self, conditions: Sequence[Condition]) -> Mask:
+        """Tell of each row whether it meets all conditions."""
+        names = {field.name: i for i, field in enumerate(self.fields)}
+        met = np.ones(len(self.n), dtype=bool)
+        for condition in conditions:
+            met &= self.columns[names[condition.field]].holds(condition.value)
+        return met
+
+
+def code(con: Any, fields: tuple[Field, ...]) -> Coded:
+    """Read the table `kept` (f0, f1, ..., n, failed, key) into numbers."""
+    entries = []
+    for i in range(len(fields)):
+        con.execute(f"DROP TYPE IF EXISTS cells{i}")
+        con.execute(f"CREATE TEMP TYPE cells{i} AS ENUM (SELECT DISTINCT f{i} FROM kept ORDER BY 1)")
+        entries.append([value for (value,) in con.execute(f"SELECT unnest(enum_range(NULL::cells{i}))").fetchall()])
+    codes = ", ".join(f"enum_code(CAST(f{i} AS cells{i}))::INTEGER AS f{i}" for i in range(len(fields)))
+    rows = con.execute(
+        f"SELECT {codes}, n::BIGINT AS n, failed, hash(key, f0, 1) AS draw, rowid FROM kept"
+    ).fetchnumpy()
+    columns = tuple(
+        _column(rows[f"f{i}"], cells, field) for i, (cells, field) in enumerate(zip(entries, fields, strict=True))
+    )
+    return Coded(fields, columns, rows["n"], rows["failed"], rows["draw"], rows["rowid"])
+
+
+def _column(codes: NDArray[np.int32], cells: list[str], field: Field) -> Column:
+    if not field.many:
+        return Column(codes, cells, cells=len(cells))
+    lists = [cell.split(" ") for cell in cells]
+    known: dict[str, int] = {}
+    entry = np.array([known.setdefault(one, len(known)) for cell in lists for one in cell], dtype=np.int64)
+    cell = np.repeat(np.arange(len(cells)), [len(cell) for cell in lists])
+    return Column(codes, list(known), cell, entry, len(cells))
