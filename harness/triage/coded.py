@@ -64,7 +64,7 @@ class Coded:
     n: Ints
     failed: Mask
     draw: NDArray[np.uint64]  # the same for all rows of one message
-    row: Ints  # where it stands in the table
+    row: Ints  # where it stands in the table `cut`
 
     def holds(self, conditions: Sequence[Condition]) -> Mask:
         """Tell of each row whether it meets all conditions."""
@@ -83,13 +83,11 @@ def code(con: Any, fields: tuple[Field, ...]) -> Coded:
         con.execute(f"CREATE TEMP TYPE cells{i} AS ENUM (SELECT DISTINCT f{i} FROM kept ORDER BY 1)")
         entries.append([value for (value,) in con.execute(f"SELECT unnest(enum_range(NULL::cells{i}))").fetchall()])
     codes = ", ".join(f"enum_code(CAST(f{i} AS cells{i}))::INTEGER AS f{i}" for i in range(len(fields)))
-    rows = con.execute(
-        f"SELECT {codes}, n::BIGINT AS n, failed, hash(key, f0, 1) AS draw, rowid FROM kept"
-    ).fetchnumpy()
+    rows = con.execute(f"SELECT {codes}, n::BIGINT AS n, failed, hash(key, f0, 1) AS draw, row FROM kept").fetchnumpy()
     columns = tuple(
         _column(rows[f"f{i}"], cells, field) for i, (cells, field) in enumerate(zip(entries, fields, strict=True))
     )
-    return Coded(fields, columns, rows["n"], rows["failed"], rows["draw"], rows["rowid"])
+    return Coded(fields, columns, rows["n"], rows["failed"], rows["draw"], rows["row"])
 
 
 def _column(codes: NDArray[np.int32], cells: list[str], field: Field) -> Column:

@@ -108,7 +108,7 @@ class Layout:
 @cache
 def _tables() -> Mapping[str, Any]:
     text = resources.files("harness.triage").joinpath("aliases.yaml").read_text(encoding="utf-8")
-    raw = yaml.safe_load(text)
+    raw = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
     def turn(table: Mapping[str, Sequence[str]]) -> dict[str, str]:
         return {name: role for role, names in table.items() for name in names}

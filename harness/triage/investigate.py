@@ -198,7 +198,7 @@ def profiles(con: Any, rows: Coded, causes: Sequence[Cause], veil: Veil) -> tupl
     chosen = [at for mask in masks for at in _first_unlike(rows, [i for i, _ in merged], mask & rows.failed, each)]
     keys = dict(
         con.execute(
-            "SELECT rowid, key FROM kept WHERE list_contains(?, rowid)", [[int(rows.row[at]) for at in chosen]]
+            "SELECT rowid, key FROM cut WHERE list_contains(?, rowid)", [[int(rows.row[at]) for at in chosen]]
         ).fetchall()
     )
     out: list[Profile] = []
@@ -252,7 +252,7 @@ def _notes(plan: Plan, scanned: Scanned) -> list[str]:
         if listed:
             empty = " AND ".join(f"f{i} = ''" for i in listed)
             lone, every = con.execute(
-                f"SELECT coalesce(sum(n) FILTER ({empty}), 0), coalesce(sum(n), 0) FROM kept"
+                f"SELECT coalesce(sum(n) FILTER ({empty}), 0), coalesce(sum(n), 0) FROM cut"
             ).fetchone()
             if lone:
                 notes.append(

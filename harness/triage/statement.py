@@ -29,6 +29,7 @@ PORTABLE = {  # of a list of links the first, of a long text its beginning
     Form.LONG: "substring({x}, 1, 120)",
     Form.TEXT_HOUR: "regexp_extract({x}, '^([^:]*):', 1)",
 }
+_KEYS = ("message_id", "recipient")
 _ENDS = 8  # domains of the sample that are looked for before an address is taken apart
 _WIDEST = 60  # fields of one scan; GROUPING and the memory of so many sets end near there
 
@@ -119,16 +120,34 @@ def _kept(plan: Plan, reply: str, key: str, sampled_by: str, one_in: int) -> str
 
 
 def _direct(plan: Plan, table: Table, layout: Layout, one_in: int) -> str:
-    """Write the SELECT of a file that needs no joining and reducing: keys and replies of kept rows only."""
+    """Write the SELECT of a file that needs no joining and reducing: keys and replies of kept rows only.
+
+    The key is the recipient alone where there is one: message ids are the widest column of all, and only exports
+    that name a recipient twice need them (`said_of`).
+    """
     ids = ", ".join(f"f{i}" for i in range(len(plan.fields)))
-    raw = (
-        table.expressions[layout.roles["recipient" if "recipient" in layout.roles else "message_id"][0]]
-        if plan.keyed
-        else "1"
+    kept = _kept(
+        plan, reply_of(table, layout), _key(plan, table, layout, _KEYS[1:]), _drawn(plan, table, layout), one_in
     )
-    kept = _kept(plan, reply_of(table, layout), _key(plan, table, layout), raw, one_in)
     inner = _outcomes(plan, table, layout, "* EXCLUDE (triage_kind)", last=True)
     return f"SELECT {ids}, {kept} AS kept FROM ({inner}) AS o"
+
+
+def said_of(plan: Plan, one_in: int) -> str:
+    """Write the SELECT that counts the rows, and the messages, of what `scan` keeps."""
+    every = []
+    for table, layout in plan.tables:
+        inner = _outcomes(plan, table, layout, "* EXCLUDE (triage_kind)", last=True)
+        kept = f"kind <> 'v' OR hash({_drawn(plan, table, layout)}) % {one_in} = 0"
+        every.append(f"SELECT {_key(plan, table, layout)} AS key FROM ({inner}) AS o WHERE {kept}")
+    return f"SELECT count(*), count(DISTINCT key) FROM ({' UNION ALL '.join(every)}) AS said"
+
+
+def _drawn(plan: Plan, table: Table, layout: Layout) -> str:
+    """Write what decides whether a row belongs to the sample: the same for all rows of a recipient."""
+    if not plan.keyed:
+        return "1"
+    return table.expressions[layout.roles["recipient" if "recipient" in layout.roles else "message_id"][0]]
 
 
 def rows(plan: Plan, *, reduce: bool) -> str:
@@ -205,11 +224,12 @@ def _outcomes(plan: Plan, table: Table, layout: Layout, also: str, *, last: bool
     )
 
 
-def _key(plan: Plan, table: Table, layout: Layout) -> str:
-    """Write what names a message: its id, recipient and job, whichever are there."""
+def _key(plan: Plan, table: Table, layout: Layout, roles: Sequence[str] = _KEYS) -> str:
+    """Write what names a message: its id, recipient and job, whichever are there and wanted."""
     if not plan.keyed:
         return "CAST(NULL AS VARCHAR)"
-    keys = [table.expressions[layout.roles[role][0]] for role in ("message_id", "recipient") if role in layout.roles]
+    there = [role for role in roles if role in layout.roles] or ["message_id"]
+    keys = [table.expressions[layout.roles[role][0]] for role in there]
     keys += [table.expressions[field.column] for field in layout.fields if field.name == "job"]
     return "lower(" + " || ' ' || ".join(f"coalesce(CAST({k} AS VARCHAR), '')" for k in keys) + ")"
 

@@ -1,7 +1,7 @@
 """The scan: an export counted by DuckDB within a memory limit, and the few rows kept that must be looked at whole.
 
-After one pass over the files everything else works on two small tables: `counts` (field, value, rows) and `kept`
-(rows not delivered, and a sample of those delivered). `cluster` fills the same two tables by Spark.
+After one pass over the files everything else works on two small tables: `counts` (field, value, rows) and `cut` (rows
+not delivered, and a sample of those delivered), which `classify` turns into `kept`. `cluster` fills the same by Spark.
 """
 
 # ruff: noqa: S608 (the statements are put together here; names and values from outside are quoted by export.py)
@@ -20,7 +20,7 @@ from harness.errors import ConfigError
 from harness.model.answer import Level, Reading
 from harness.triage.columns import Field, Form, categories
 from harness.triage.mend import mend
-from harness.triage.statement import Plan, few, scan
+from harness.triage.statement import Plan, few, said_of, scan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,8 +30,8 @@ CONTROLS = 30_000  # delivered rows that are kept, about
 EXACT = 200_000  # up to so many rows, all that was said of one message is always made one row
 # A reply without what differs from copy to copy, so that each wording is read once.
 FOLDED = (
-    "regexp_replace(regexp_replace(reply, '[^\\s<>@:;,]+@[^\\s<>@:;,]+', 'address', 'g'), "
-    "'\\b([0-9]{5,}|[0-9a-zA-Z]*[0-9][0-9a-zA-Z]{9,})\\b', '0', 'g')"
+    "regexp_replace(regexp_replace({}, '[^\\s<>@:;,]+@[^\\s<>@:;,]+', 'address', 'g'), "
+    "'\\b([0-9]{{5,}}|[0-9a-zA-Z]*[0-9][0-9a-zA-Z]{{9,}})\\b', '0', 'g')"
 )
 CONTENT_LEVELS = (Level.MESSAGE, Level.MESSAGE_OR_SENDER, Level.AMBIGUOUS)
 FORM_CAUSES = ("malformed_message", "message_too_large")  # about the message, and plain by their words
@@ -94,7 +94,7 @@ def gather(plan: Plan, con: Any, scratch: Path) -> Scanned:
     reduced = plan.keyed and (plan.rows <= EXACT or len(plan.tables) > 1)
     notes = _fill(plan, con, scratch, reduced, one_in, wide)
     keep(con, len(plan.fields))
-    if plan.keyed and not reduced and _repeats(con):
+    if plan.keyed and not reduced and _repeats(plan, con, one_in):
         reduced = True
         notes += ("messages have several rows each: the last word on each counts",)
         notes += _fill(plan, con, scratch, True, one_in, wide)
@@ -121,7 +121,7 @@ def wide_fields(plan: Plan) -> frozenset[int]:
 
 def _count_few(plan: Plan, con: Any, reduced: bool, wide: Sequence[int]) -> None:
     """Count, of fields too wide for one table, the values that bounced rows have; note how many others there are."""
-    parts = [f"SELECT {i} AS field, f{i} AS value FROM kept WHERE kind NOT IN ('v', 'p') GROUP BY 2" for i in wide]
+    parts = [f"SELECT {i} AS field, f{i} AS value FROM cut WHERE kind NOT IN ('v', 'p') GROUP BY 2" for i in wide]
     con.execute(f"CREATE OR REPLACE TEMP TABLE wanted AS {' UNION ALL '.join(parts)}")
     _frugally(con, f"CREATE OR REPLACE TEMP TABLE few AS {few(plan, reduce=reduced, wide=wide)}")
     con.execute("INSERT INTO counts SELECT field, value, NULL, n FROM few WHERE value IS NOT NULL")
@@ -200,19 +200,28 @@ def _rejected(con: Any) -> dict[str, list[tuple[int, str, str]]]:
 
 
 def keep(con: Any, many: int) -> None:
-    """Cut the kept rows into the table `kept`: kind, reply, key, f0, f1, ..., n."""
+    """Cut the kept rows into the table `cut`: kind, text (the folded reply), key, f0, f1, ..., n."""
     cells = ", ".join(f"c[{i + 4}] AS f{i}" for i in range(many))
+    text = f"CASE WHEN c[1] = 'v' THEN '' ELSE {FOLDED.format('c[2]')} END"
     con.execute(
-        f"CREATE OR REPLACE TEMP TABLE kept AS SELECT c[1] AS kind, c[2] AS reply, c[3] AS key, {cells}, n FROM ("
+        f"CREATE OR REPLACE TEMP TABLE cut AS SELECT c[1] AS kind, {text} AS text, c[3] AS key, {cells}, n FROM ("
         f"SELECT string_split(kept, chr(31)) AS c, n FROM counts WHERE field = -1 AND kept IS NOT NULL)"
     )
     con.execute("DELETE FROM counts WHERE field = -1")
 
 
-def _repeats(con: Any) -> bool:
-    """Tell whether a message has more than one row: among the kept, a sample by message, every row of it is there."""
-    row = con.execute("SELECT coalesce(sum(n), 0), count(DISTINCT key) FROM kept WHERE key <> ''").fetchone()
-    return bool(row[0] > row[1])
+def _repeats(plan: Plan, con: Any, one_in: int) -> bool:
+    """Tell whether a message has more than one row: among the kept, a sample by recipient, every row of it is there.
+
+    Most exports have one row a recipient, and then their message ids need not be read at all.
+    """
+    rows, recipients = con.execute(
+        "SELECT coalesce(sum(n), 0), count(DISTINCT key) FROM cut WHERE key <> ''"
+    ).fetchone()
+    if rows == recipients:
+        return False
+    rows, messages = con.execute(said_of(plan, one_in)).fetchone()
+    return bool(rows > messages)
 
 
 def explode(con: Any, fields: Sequence[Field]) -> None:
@@ -228,25 +237,22 @@ def explode(con: Any, fields: Sequence[Field]) -> None:
 
 
 def classify(scanned: Scanned, read: Callable[[str], Reading], target: Target) -> None:
-    """Read each wording of a reply once and mark every kept row: `outcome`, `cause`, `tag`, `failed`."""
+    """Read each wording of a reply once; the view `kept` is `cut` with `outcome`, `cause`, `tag` and `failed`."""
     con = scanned.session
-    con.execute(f"CREATE OR REPLACE TEMP TABLE folded AS SELECT *, {FOLDED} AS text FROM kept")
-    found = con.execute("SELECT DISTINCT kind, text FROM folded WHERE kind <> 'v'").fetchall()
-    rows = judge(found, read, target)
-    columns = [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(6)]
-    kinds = ("VARCHAR", "VARCHAR", "VARCHAR", "VARCHAR", "VARCHAR", "BOOLEAN")
-    listed = ", ".join(
-        f"unnest(CAST(? AS {k}[])) AS {name}"
-        for k, name in zip(kinds, ("kind", "text", "outcome", "cause", "tag", "failed"), strict=True)
-    )
-    con.execute(f"CREATE OR REPLACE TEMP TABLE judged AS SELECT {listed}", columns)
+    found = con.execute("SELECT DISTINCT kind, text FROM cut WHERE kind <> 'v' ORDER BY ALL").fetchall()
     con.execute(
-        "CREATE OR REPLACE TEMP TABLE kept AS SELECT f.* EXCLUDE (kind, reply), f.kind, "
-        "coalesce(j.outcome, 'v') AS outcome, coalesce(j.cause, '') AS cause, coalesce(j.tag, '') AS tag, "
-        "coalesce(j.failed, false) AS failed "
-        "FROM folded AS f LEFT JOIN judged AS j ON j.kind = f.kind AND j.text = f.text"
+        "CREATE OR REPLACE TEMP TABLE judged (kind VARCHAR, text VARCHAR, outcome VARCHAR, cause VARCHAR, "
+        "tag VARCHAR, failed BOOLEAN)"
     )
-    con.execute("DROP TABLE folded")
+    rows = judge(found, read, target)
+    if rows:
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        con.execute(f"INSERT INTO judged SELECT {', '.join(['unnest(?)'] * 6)}", columns)
+    con.execute(
+        "CREATE OR REPLACE TEMP VIEW kept AS SELECT cut.*, cut.rowid AS row, coalesce(j.outcome, 'v') AS outcome, "
+        "coalesce(j.cause, '') AS cause, coalesce(j.tag, '') AS tag, coalesce(j.failed, false) AS failed "
+        "FROM cut LEFT JOIN judged AS j ON j.kind = cut.kind AND j.text = cut.text"
+    )
 
 
 def judge(

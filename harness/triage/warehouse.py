@@ -53,7 +53,7 @@ def counts_statement(plan: Plan) -> str:
     ids = [f"f{i}" for i in range(len(plan.fields))]
     which = " ".join(f"WHEN GROUPING({i}) = 0 THEN {quote(f.name)}" for i, f in zip(ids, plan.fields, strict=True))
     value = ", ".join(f"CAST({i} AS VARCHAR)" for i in ids)
-    words = f"CASE WHEN kind = 'v' THEN '' ELSE {FOLDED} END AS words"
+    words = f"CASE WHEN kind = 'v' THEN '' ELSE {FOLDED.format('reply')} END AS words"
     sets = ", ".join(f"({i}, kind, words)" for i in ids)
     return (
         f"SELECT CASE {which} END AS field, coalesce({value}, '') AS value, kind, words AS reply, count(*) AS n FROM ("
