@@ -45,11 +45,13 @@ class Table:
     limit: float
 
     def judged(self) -> tuple[Floats, Floats]:
-        """Return log p and corrected p of every entry; those that could not be significant keep 1."""
-        logs = log_tail(self.failed, self.sent, self.all_failed, self.all_sent)
+        """Return log p and corrected p of every entry; those that could not be significant are not tested and keep 1."""
         least = log_tail(np.minimum(self.sent, self.all_failed), self.sent, self.all_failed, self.all_sent)
-        logs = np.where(least <= self.limit, logs, 0.0)
-        return logs, adjust(logs, self.tests)
+        tested = least <= self.limit
+        logs, adjusted = np.zeros(len(least)), np.ones(len(least))
+        logs[tested] = log_tail(self.failed[tested], self.sent[tested], self.all_failed, self.all_sent)
+        adjusted[tested] = adjust(logs[tested], self.tests)
+        return logs, adjusted
 
 
 def marginals(scanned: Scanned, rate: float) -> tuple[Table, dict[int, int], int]:
