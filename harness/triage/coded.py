@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from harness.triage.columns import Field
 from harness.triage.finding import Condition
-from harness.triage.lift import Ints
+from harness.triage.lift import Ints, Texts
 
 Mask = NDArray[np.bool_]
 
@@ -27,7 +27,7 @@ class Column:
     """One field of the kept rows."""
 
     codes: NDArray[np.int32]  # of each row, what stands in its cell
-    entries: list[str]  # what a cell may hold
+    entries: Texts  # what a cell may hold
     cell: Ints | None = None  # lists only: of each entry of a cell, the cell ...
     entry: Ints | None = None  # ... and which entry it is
     cells: int = 0
@@ -41,18 +41,16 @@ class Column:
 
     def cell_of(self, row: int) -> str:
         """Return what stands in a row's cell; not for lists."""
-        return self.entries[int(self.codes[row])]
+        return str(self.entries[self.codes[row]])
 
     def holds(self, value: str) -> Mask:
         """Tell of each row whether its cell holds a value."""
-        if value not in self.entries:
-            return np.zeros(len(self.codes), dtype=bool)
-        code = self.entries.index(value)
+        entries = np.equal(self.entries, value).astype(bool)
         if self.cell is None or self.entry is None:
-            return np.equal(self.codes, code)
-        having = np.zeros(self.cells, dtype=bool)
-        having[self.cell[self.entry == code]] = True
-        return having[self.codes]
+            return entries[self.codes]
+        cells = np.zeros(self.cells, dtype=bool)
+        cells[self.cell[entries[self.entry]]] = True
+        return cells[self.codes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +79,7 @@ def code(con: Any, fields: tuple[Field, ...]) -> Coded:
     for i in range(len(fields)):
         con.execute(f"DROP TYPE IF EXISTS cells{i}")
         con.execute(f"CREATE TEMP TYPE cells{i} AS ENUM (SELECT DISTINCT f{i} FROM kept ORDER BY 1)")
-        entries.append([value for (value,) in con.execute(f"SELECT unnest(enum_range(NULL::cells{i}))").fetchall()])
+        entries.append(con.execute(f"SELECT unnest(enum_range(NULL::cells{i})) AS value").fetchnumpy()["value"])
     codes = ", ".join(f"enum_code(CAST(f{i} AS cells{i}))::INTEGER AS f{i}" for i in range(len(fields)))
     rows = con.execute(f"SELECT {codes}, n::BIGINT AS n, failed, hash(key, f0, 1) AS draw, row FROM kept").fetchnumpy()
     columns = tuple(
@@ -90,11 +88,11 @@ def code(con: Any, fields: tuple[Field, ...]) -> Coded:
     return Coded(fields, columns, rows["n"], rows["failed"], rows["draw"], rows["row"])
 
 
-def _column(codes: NDArray[np.int32], cells: list[str], field: Field) -> Column:
+def _column(codes: NDArray[np.int32], cells: Texts, field: Field) -> Column:
     if not field.many:
         return Column(codes, cells, cells=len(cells))
     lists = [cell.split(" ") for cell in cells]
     known: dict[str, int] = {}
     entry = np.array([known.setdefault(one, len(known)) for cell in lists for one in cell], dtype=np.int64)
     cell = np.repeat(np.arange(len(cells)), [len(cell) for cell in lists])
-    return Column(codes, list(known), cell, entry, len(cells))
+    return Column(codes, np.array(list(known), dtype=object), cell, entry, len(cells))

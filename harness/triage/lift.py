@@ -16,6 +16,7 @@ from scipy import special
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Texts = NDArray[np.object_]
 
 
 def log_tail(failed: Ints, sent: Ints, all_failed: int, all_sent: int) -> Floats:

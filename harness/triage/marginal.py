@@ -12,7 +12,7 @@ import numpy as np
 
 from harness.triage.columns import Field
 from harness.triage.finding import Cause, Condition, FieldReport, Standout
-from harness.triage.lift import Contrast, Floats, Ints, adjust, log_tail, within_reach
+from harness.triage.lift import Contrast, Floats, Ints, Texts, adjust, log_tail, within_reach
 from harness.triage.sweep import Scanned
 
 # Of values that the very same rows have, the one of the field that comes first here is named.
@@ -36,7 +36,7 @@ class Table:
     """Values of all fields with their counts, one entry a value that failed at least once."""
 
     fields: Ints
-    values: list[str]
+    values: Texts
     sent: Ints
     failed: Ints
     all_sent: int
@@ -45,7 +45,7 @@ class Table:
     limit: float
 
     def judged(self) -> tuple[Floats, Floats]:
-        """Return log p and corrected p of every entry; those that could not be significant are not tested and keep 1."""
+        """Return log p and corrected p of every entry; what could not be significant is not tested and keeps 1."""
         least = log_tail(np.minimum(self.sent, self.all_failed), self.sent, self.all_failed, self.all_sent)
         tested = least <= self.limit
         logs, adjusted = np.zeros(len(least)), np.ones(len(least))
@@ -72,9 +72,10 @@ def marginals(scanned: Scanned, rate: float) -> tuple[Table, dict[int, int], int
             f"(SELECT unnest(string_split(f{i}, ' ')) AS value, n FROM kept WHERE failed) GROUP BY value"
         )
     found = con.execute(
-        "SELECT f.field, f.value, sum(c.n) AS sent, any_value(f.n) AS failed FROM failures f JOIN counts c "
-        "ON c.field = f.field AND coalesce(c.value, '') = f.value GROUP BY f.field, f.value"
-    ).fetchall()
+        "SELECT f.field::BIGINT AS field, f.value, sum(c.n)::BIGINT AS sent, any_value(f.n)::BIGINT AS failed "
+        "FROM failures f JOIN counts c ON c.field = f.field AND coalesce(c.value, '') = f.value "
+        "GROUP BY f.field, f.value ORDER BY f.field, f.value"
+    ).fetchnumpy()
     sizes = con.execute("SELECT n, count(*) FROM counts GROUP BY n").fetchall()
     values = dict(con.execute("SELECT field, count(*) FROM counts GROUP BY field").fetchall())
     for field, rows, many in _others(con):  # values of wide fields that no bounce has, of their mean size
@@ -82,7 +83,11 @@ def marginals(scanned: Scanned, rate: float) -> tuple[Table, dict[int, int], int
         values[field] = values.get(field, 0) + many
     all_sent = int(con.execute("SELECT coalesce(sum(n), 0) FROM counts WHERE field = 0").fetchone()[0])
     all_failed = int(con.execute("SELECT coalesce(sum(n), 0) FROM kept WHERE failed").fetchone()[0])
-    return table_of(found, sizes, all_sent, all_failed, rate), values, sum(values.values())
+    table = make_table(
+        (found["field"], found["value"], found["sent"], found["failed"]), ints([n for n, _ in sizes]),
+        ints([many for _, many in sizes]), (all_sent, all_failed), rate
+    )  # fmt: skip
+    return table, values, sum(values.values())
 
 
 def _others(con: Any) -> list[tuple[int, int, int]]:
@@ -92,21 +97,20 @@ def _others(con: Any) -> list[tuple[int, int, int]]:
     return [(int(i), int(n), int(many)) for i, n, many in con.execute("SELECT field, n, many FROM others").fetchall()]
 
 
-def table_of(
-    found: Sequence[tuple[Any, ...]], sizes: Sequence[tuple[Any, ...]], all_sent: int, all_failed: int, rate: float
+def make_table(
+    entries: tuple[Ints, Texts, Ints, Ints], sizes: Ints, many: Ints, total: tuple[int, int], rate: float
 ) -> Table:
-    """Put counts and the number of tests together."""
-    tests, limit = within_reach(ints([s for s, _ in sizes]), ints([m for _, m in sizes]), all_failed, all_sent, rate)
-    return Table(
-        ints([row[0] for row in found]),
-        [row[1] or "" for row in found],
-        ints([row[2] for row in found]),
-        ints([row[3] for row in found]),
-        all_sent,
-        all_failed,
-        tests,
-        limit,
-    )
+    """Put counts and the number of tests together.
+
+    Args:
+        entries: field, value, sent and failed of every value that failed at least once.
+        sizes: the sizes that values have, those that never failed among them.
+        many: how many values have each size.
+        total: sent and failed over all rows.
+        rate: the false discovery rate.
+    """
+    sent, failed = total
+    return Table(*entries, sent, failed, *within_reach(sizes, many, failed, sent, rate))
 
 
 def ints(values: Sequence[Any]) -> Ints:

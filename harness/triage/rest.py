@@ -9,7 +9,7 @@ import numpy as np
 from harness.triage.coded import Coded, Mask
 from harness.triage.finding import Cause, Condition, Standout
 from harness.triage.lift import Contrast
-from harness.triage.marginal import Table, table_of
+from harness.triage.marginal import Table, make_table
 
 
 @dataclass(slots=True)
@@ -36,15 +36,18 @@ class Rest:
     def table(self, rate: float) -> Table:
         """Count every value over these rows: failures all, delivered ones by sample."""
         rows = self.rows
-        found: list[tuple[int, str, int, int]] = []
-        sizes: dict[int, int] = {}
-        for i, column in enumerate(rows.columns):
-            sent = column.count(rows.n, self.open)
-            failed = column.count(rows.n, self.open & rows.failed)
-            found += [(i, column.entries[at], int(sent[at]), int(failed[at])) for at in np.flatnonzero(failed)]
-            for size, many in zip(*np.unique(sent[sent > 0], return_counts=True), strict=True):
-                sizes[int(size)] = sizes.get(int(size), 0) + int(many)
-        return table_of(found, list(sizes.items()), *self.total, rate)
+        sent = [column.count(rows.n, self.open) for column in rows.columns]
+        failed = [column.count(rows.n, self.open & rows.failed) for column in rows.columns]
+        bad = [np.flatnonzero(counts) for counts in failed]
+        entries = (
+            np.repeat(np.arange(len(bad)), [at.size for at in bad]),
+            np.concatenate([column.entries[at] for column, at in zip(rows.columns, bad, strict=True)]),
+            np.concatenate([counts[at] for counts, at in zip(sent, bad, strict=True)]),
+            np.concatenate([counts[at] for counts, at in zip(failed, bad, strict=True)]),
+        )
+        every = np.concatenate(sent)
+        sizes, many = np.unique(every[every > 0], return_counts=True)
+        return make_table(entries, sizes, many, self.total, rate)
 
     @property
     def total(self) -> tuple[int, int]:

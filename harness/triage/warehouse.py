@@ -21,7 +21,7 @@ from harness.triage.columns import Field, Form
 from harness.triage.export import name, open_export, quote
 from harness.triage.finding import Cause, Result, Standout
 from harness.triage.investigate import Question, denominators, hide
-from harness.triage.marginal import report_fields, stand_out, table_of
+from harness.triage.marginal import ints, make_table, report_fields, stand_out
 from harness.triage.statement import Plan, rows
 from harness.triage.sweep import FOLDED, Scanned, judge, session
 from harness.triage.veil import Veil
@@ -132,11 +132,17 @@ def _conclude(path: Path, con: Any, question: Question, read: Callable[[str], Re
     )
     con.execute("DELETE FROM kept WHERE field <> 'recipient_domain'")
     total, domains = denominators(Scanned(con, fields, 1, True))
-    rows_ = con.execute("SELECT field, value, n, k FROM counts WHERE k > 0").fetchall()
+    found = con.execute(
+        "SELECT field::BIGINT AS field, coalesce(value, '') AS value, n::BIGINT AS n, k::BIGINT AS k FROM counts "
+        "WHERE k > 0 ORDER BY ALL"
+    ).fetchnumpy()
     sizes = con.execute("SELECT n, count(*) FROM counts GROUP BY n").fetchall()
     values = dict(con.execute("SELECT field, count(*) FROM counts GROUP BY field").fetchall())
     rate = question.rate
-    table = table_of(rows_, sizes, total.sent, total.failed, rate)
+    table = make_table(
+        (found["field"], found["value"], found["n"], found["k"]), ints([n for n, _ in sizes]),
+        ints([many for _, many in sizes]), (total.sent, total.failed), rate
+    )  # fmt: skip
     standing = stand_out(table, fields, rate)
     causes = _first(standing, total.failed)
     result = Result(
