@@ -6,9 +6,10 @@ anything else refuses the file with line and column, because a number made from 
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, cast
@@ -17,7 +18,7 @@ from harness.errors import ConfigError
 from harness.triage.export import Table, quote
 from harness.triage.statement import Plan
 
-Broken = Mapping[str, Sequence[tuple[int, str, str]]]  # file -> (line, column, why)
+Broken = Mapping[str, Sequence[tuple[int, str, str]]]  # file -> (byte where the row begins, column, why)
 _WHY = {
     "MISSING COLUMNS": "fewer cells than the header has",
     "TOO MANY COLUMNS": "more cells than the header has",
@@ -38,7 +39,7 @@ def mend(plan: Plan, broken: Broken, scratch: Path, *, final: bool) -> tuple[Pla
     for table, _ in _tables(plan):
         errors = broken.get(table.actual, [])
         encoding = [e for e in errors if e[2] == "INVALID ENCODING"]
-        if encoding or any(line == 0 for line, *_ in errors):
+        if encoding or any(at == 0 for at, *_ in errors):
             if final:
                 raise ConfigError(
                     f"{table.path}: {errors[0][2]}; expected text in UTF-8, UTF-16 or Windows-1252 with one row a line"
@@ -47,15 +48,16 @@ def mend(plan: Plan, broken: Broken, scratch: Path, *, final: bool) -> tuple[Pla
             continue
         if not errors:
             continue
-        line, column, why = errors[0]
-        if len(errors) == 1 and line >= _last_line(table) and why in ("MISSING COLUMNS", "UNQUOTED VALUE"):
+        (at, column, why), many = errors[0], len({at for at, *_ in errors})
+        line = _line_at(table, at)
+        if many == 1 and line >= _last_line(table) and why in ("MISSING COLUMNS", "UNQUOTED VALUE"):
             notes.append(f"{table.path}:{line}: the last line is half-written and was left out")
             continue
         where = f", column {column!r}" if column else ""
-        more = f" ({len(errors)} such lines)" if len(errors) > 1 else ""
+        more = f" ({many} such rows)" if many > 1 else ""
         raise ConfigError(
             f"{table.path}:{line}{where}: {_WHY.get(why, why.lower())}{more}; expected one row of the header's "
-            "columns: mend or remove the line"
+            "columns: mend or remove it"
         )
     if not copies:
         return plan, tuple(notes), False
@@ -109,11 +111,38 @@ def _opened(table: Table) -> IO[bytes]:
     return cast("IO[bytes]", gzip.open(table.path)) if packed else table.path.open("rb")
 
 
+def _chunks(table: Table) -> Iterator[bytes]:
+    """Read a file piece by piece as UTF-8, as the reader counts its bytes; no piece ends within a line end."""
+    held = b""
+    with _opened(table) as source:
+        stream = codecs.getreader("utf-16")(source, "replace") if "'utf-16'" in table.sql else source
+        while piece := stream.read(1 << 20):
+            data = held + (piece.encode() if isinstance(piece, str) else piece)
+            held = data[-1:] if data.endswith(b"\r") else b""
+            yield data.removesuffix(held)
+    yield held
+
+
+def _line_ends(data: bytes) -> int:
+    return data.count(b"\n") + data.count(b"\r") - data.count(b"\r\n")
+
+
+def _line_at(table: Table, position: int) -> int:
+    """Return the number of the line at a byte of the file."""
+    line = 1
+    for data in _chunks(table):
+        line += _line_ends(data[:position])
+        position -= len(data)
+        if position <= 0:
+            break
+    return line
+
+
 def _last_line(table: Table) -> int:
     """Return the number of the file's last line that holds anything."""
-    last = 0
-    with _opened(table) as source:
-        for number, line in enumerate(source, start=1):
-            if line.strip():
-                last = number
+    ends = last = 0
+    for data in _chunks(table):
+        if held := data.rstrip():
+            last = ends + _line_ends(held) + 1
+        ends += _line_ends(data)
     return last

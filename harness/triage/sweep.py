@@ -184,18 +184,18 @@ def _frugally(con: Any, statement: str) -> None:
 
 
 def _rejected(con: Any) -> dict[str, list[tuple[int, str, str]]]:
-    """Return file -> (line, column, why) of lines that the CSV reader could not read."""
+    """Return file -> (byte where the row begins, column, why) of rows that the CSV reader could not read."""
     there = con.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'reject_errors'").fetchone()[0]
     if not there:
         return {}
     found = con.execute(
-        "SELECT DISTINCT s.file_path, e.line, coalesce(e.column_name, ''), CAST(e.error_type AS VARCHAR) FROM "
-        "reject_errors e "
-        "JOIN reject_scans s USING (scan_id, file_id) ORDER BY 1, 2 LIMIT 100000"
+        "SELECT DISTINCT s.file_path, e.line_byte_position, coalesce(e.column_name, ''), "
+        "CAST(e.error_type AS VARCHAR) FROM reject_errors e JOIN reject_scans s USING (scan_id, file_id) "
+        "ORDER BY 1, 2 LIMIT 100000"
     ).fetchall()
     files: dict[str, list[tuple[int, str, str]]] = {}
-    for path, line, column, why in found:
-        files.setdefault(path, []).append((int(line), column, why))
+    for path, position, column, why in found:
+        files.setdefault(path, []).append((int(position), column, why))
     return files
 
 

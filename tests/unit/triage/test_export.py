@@ -73,6 +73,23 @@ def test_a_half_written_last_line_is_left_out_and_said(tmp_path: Path, cut: int)
     assert any("half-written" in note and note.startswith(f"{path}:41") for note in result.notes)
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_lines_are_counted_as_an_editor_counts_them_though_cells_hold_line_ends(
+    tmp_path: Path, end: str, encoding: str
+) -> None:
+    rows = ["email,event,reason,city", *[f'a{i}@icloud.com,delivered,"two{end}lines",Ulm' for i in range(5)]]
+    half = tmp_path / "half.csv"
+    half.write_bytes(end.join([*rows, "b@icloud.com,deliv"]).encode(encoding))
+    result = ask(half)
+    assert result.total.sent == 5
+    assert any(f"{half}:12: the last line is half-written" in note for note in result.notes)
+    wide = tmp_path / "wide.csv"
+    wide.write_bytes(end.join([*rows, "b@icloud.com,delivered,,Ulm,more", *rows[1:]]).encode(encoding))
+    with pytest.raises(ConfigError, match=r"wide\.csv:12: more cells"):
+        ask(wide)
+
+
 def test_a_half_written_json_line_is_left_out_and_said(tmp_path: Path) -> None:
     path = write_lines(tmp_path / "e.jsonl", ROWS[::-1])
     path.write_bytes(path.read_bytes()[:-20])
