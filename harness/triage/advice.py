@@ -67,17 +67,21 @@ def _relay(result: Result) -> str | None:
     return f"{relay.failed + forwarded:,} refusals at {RELAY}, {others:,} content refusals at all other Apple domains"
 
 
-def _by(*fields: str) -> Callable[[Result], str | None]:
+def _by(*kinds: str) -> Callable[[Result], str | None]:
     def fits(result: Result) -> str | None:
         for cause in result.causes:
-            if any(
-                c.field in fields or (f"{fields[0]}*" == "merge*" and c.field.startswith("merge:"))
-                for c in cause.conditions
-            ):
+            if any(_kind(c.field) in kinds for c in cause.conditions):
                 return sentence(cause)
         return None
 
     return fits
+
+
+def _kind(field: str) -> str:
+    """Return the kind of a field: its name, `merge` for merged values, `link_host` for hosts of links in them."""
+    if field.startswith("merge:"):
+        return "link_host" if field.endswith(" host") else "merge"
+    return field
 
 
 def _pair(result: Result) -> str | None:

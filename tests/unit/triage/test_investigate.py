@@ -164,7 +164,9 @@ def test_a_column_of_html_gives_its_link_hosts(tmp_path: Path, host_rows: list[R
     table = [{**{k: v for k, v in r.items() if k != "link_host"},
               "body": f'<p>Dear "x",</p>\n<a href="https://shop.example/a">a</a> <a href="https://{r["link_host"]}/b?i={i}">b</a>' + "<b>x</b>" * 60}
              for i, r in enumerate(plain(host_rows))]  # fmt: skip
-    assert causes(ask(write_csv(tmp_path / "e.csv", table)))[0] == ("l7.example",)
+    result = ask(write_csv(tmp_path / "e.csv", table))
+    assert causes(result)[0] == ("l7.example",)
+    assert [one.pattern for one in result.advice][:1] == ["one link host"]
 
 
 def test_shuffled_outcomes_say_nothing(tmp_path: Path) -> None:
