@@ -124,6 +124,11 @@ def field_rows(result: Result) -> list[list[str]]:
     return rows
 
 
+def reply_rows(result: Result) -> list[list[str]]:
+    """What the refusing side said, commonest first."""
+    return [[cause, text, f"{count:,}"] for cause, text, count in result.replies]
+
+
 def headline(result: Result) -> str:
     """Say the finding in one sentence."""
     total = result.total
