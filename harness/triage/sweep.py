@@ -33,6 +33,11 @@ FOLDED = (
     "regexp_replace(regexp_replace({}, '[^\\s<>@:;,]+@[^\\s<>@:;,]+', 'address', 'g'), "
     "'\\b([0-9]{{5,}}|[0-9a-zA-Z]*[0-9][0-9a-zA-Z]{{9,}})\\b', '0', 'g')"
 )
+# Where that leaves too many wordings, without shorter ids as well: letters and digits mixed, but for a tag like CS01.
+SHORT_IDS = (
+    "regexp_replace({}, '\\b([0-9]+[a-zA-Z][0-9a-zA-Z]*|[a-zA-Z]+[0-9][0-9a-zA-Z]{{2,}}|[0-9]{{4,}})\\b', '0', 'g')"
+)
+WORDINGS = 10_000
 CONTENT_LEVELS = (Level.MESSAGE, Level.MESSAGE_OR_SENDER, Level.AMBIGUOUS)
 FORM_CAUSES = ("malformed_message", "message_too_large")  # about the message, and plain by their words
 
@@ -239,14 +244,20 @@ def explode(con: Any, fields: Sequence[Field]) -> None:
 def classify(scanned: Scanned, read: Callable[[str], Reading], target: Target) -> None:
     """Read each wording of a reply once; the view `kept` is `cut` with `outcome`, `cause`, `tag` and `failed`."""
     con = scanned.session
-    found = con.execute("SELECT DISTINCT kind, text FROM cut WHERE kind <> 'v' ORDER BY ALL").fetchall()
+    different = con.execute("SELECT approx_count_distinct(text) FROM cut WHERE kind <> 'v'").fetchone()[0]
+    if different > WORDINGS:
+        con.execute(f"UPDATE cut SET text = {SHORT_IDS.format('text')} WHERE kind <> 'v'")
     con.execute(
         "CREATE OR REPLACE TEMP TABLE judged (kind VARCHAR, text VARCHAR, outcome VARCHAR, cause VARCHAR, "
         "tag VARCHAR, failed BOOLEAN)"
     )
-    rows = judge(found, read, target)
-    if rows:
-        columns = [list(column) for column in zip(*rows, strict=True)]
+    con.execute("CREATE OR REPLACE TEMP TABLE wordings AS SELECT DISTINCT kind, text FROM cut WHERE kind <> 'v'")
+    many = con.execute("SELECT count(*) FROM wordings").fetchone()[0]
+    for first in range(0, many, WORDINGS):  # there may be as many wordings as rows
+        found = con.execute(
+            "SELECT kind, text FROM wordings WHERE rowid BETWEEN ? AND ?", [first, first + WORDINGS - 1]
+        ).fetchall()
+        columns = [list(column) for column in zip(*judge(found, read, target), strict=True)]
         con.execute(f"INSERT INTO judged SELECT {', '.join(['unnest(?)'] * 6)}", columns)
     con.execute(
         "CREATE OR REPLACE TEMP VIEW kept AS SELECT cut.*, cut.rowid AS row, coalesce(j.outcome, 'v') AS outcome, "

@@ -250,3 +250,20 @@ def test_a_field_of_nearly_as_many_values_as_rows_is_counted_where_it_failed(
     assert causes(wide) == causes(whole) == [("the same for all",)]
     assert wide.causes[0].contrast == whole.causes[0].contrast
     assert abs(says["merge:voucher"] - 7_921) < 800
+
+
+@pytest.mark.parametrize(("ending", "wordings"), [("(q{}xy)", 1), ("({})", 12)])
+def test_replies_that_all_differ_are_all_read_though_they_are_more_than_are_read_at_once(
+    tmp_path: Path, host_rows: list[Row], monkeypatch: pytest.MonkeyPatch, ending: str, wordings: int
+) -> None:
+    """Short ids are folded away; what differs in letters stays what it is, and is read piece by piece."""
+    plainly = ask(write_csv(tmp_path / "plain.csv", plain(host_rows)))
+    monkeypatch.setattr("harness.triage.sweep.WORDINGS", 7)
+    table = plain(host_rows)
+    for i, row in enumerate(row for row in table if row["event"] == "bounce"):
+        word = f"{i:03}".translate(str.maketrans("0123456789", "bcdfghjklm")) if wordings > 1 else i
+        row["reason"] += " " + ending.format(word)
+    result = ask(write_csv(tmp_path / "ids.csv", table))
+    assert result.total == plainly.total
+    assert causes(result) == causes(plainly)
+    assert len(result.replies) == wordings  # the page shows twelve at most
