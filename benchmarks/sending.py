@@ -27,6 +27,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import AnyStr
 
 import aiosmtplib
 
@@ -266,7 +267,7 @@ def serve_slowly(port: int) -> None:
     from aiosmtpd.smtp import SMTP
 
     class Slow(SMTP):
-        async def push(self, status: str | bytes) -> None:  # type: ignore[override]
+        async def push(self, status: AnyStr) -> None:
             await asyncio.sleep(LATENCY)
             await super().push(status)
 

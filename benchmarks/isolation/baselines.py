@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from benchmarks.isolation.oracle import BLOCKED, CS01, RATE, UNKNOWN, Oracle, grade
-from harness.model.contrast import Block, e_value, threshold
+from harness.model.contrast import THRESHOLD, Block, e_value
 
 PATIENCE = (2, 4, 8, 16, 32, 64, 128)
 Names = tuple[int, ...]
@@ -153,7 +153,7 @@ def _proved(bench: Bench, names: Names, seed: str) -> bool:
             if child is not None and parent is not None:
                 blocks[name].append(Block(1, parent, 1, child))
         worst = min(e_value(some) for some in blocks.values())
-        if worst >= threshold(1):
+        if worst >= THRESHOLD:
             return True
         if worst < 0.05:
             return False

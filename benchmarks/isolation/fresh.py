@@ -46,7 +46,7 @@ def problem(kind: str, number: int, key: str) -> Problem:
         for i in range(count)
     ]
     dice.shuffle(seeds)
-    made = {
+    made: dict[str, Any] = {
         "id": f"{key}-{kind}-{number:02}",
         "class": kind,
         "tier": tier,

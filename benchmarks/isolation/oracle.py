@@ -231,7 +231,7 @@ def grade(problem, verdict, stats=None):
     # optional verdict["fix"]: factors to put back to plain so that production passes
     claimed = _norm(verdict.get("triggers", [])) if kind == "triggers" else set()
     true = _norm(truth.get("triggers", []))
-    res = {"scope_ok": None, "fix_ok": None, "fix_minimal": None}
+    res: dict[str, object] = {"scope_ok": None, "fix_ok": None, "fix_minimal": None}
     if verdict.get("fix") is not None and true:
         fix = {int(i) for i in verdict["fix"]}
         res["fix_ok"] = all(t & fix for t in true)

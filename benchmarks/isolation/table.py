@@ -11,8 +11,8 @@ from tabulate import tabulate
 from benchmarks.isolation.oracle import bound
 
 OUTCOMES = ("correct", "partial", "acceptable", "abstain", "wrong_accusation", "false_clear", "false_block")
-HEADS = ("class", "runs", "right", "part", "accept", "inconcl", "wrong", "f.clear", "f.block")
-HEADS += (
+HEADS = (
+    *("class", "runs", "right", "part", "accept", "inconcl", "wrong", "f.clear", "f.block"),
     "sends med/mean/p90",
     "refusals med/mean/p90",
     "rounds",

@@ -106,3 +106,9 @@ def test_the_ladder_by_hand_blames_the_last_half_of_a_pair() -> None:
     told = [row("ladder, 10 copies", problem, 0) for problem in pairs]
     assert fmean(one["outcome"] == "wrong_accusation" for one in told) > 0.8
     assert set(BASELINES) >= {"ladder, 1 copy", "ladder, 3 copies", "ddmin x3 + proof"}
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_every_baseline_finds_a_single_reliable_trigger(name: str) -> None:
+    problem = next(p for p in PROBLEMS if p["class"] == "single_det" and p["n"] == 8)
+    assert row(name, problem, 0)["outcome"] == "correct"
