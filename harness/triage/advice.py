@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from harness.triage.finding import Advice, Cause, Denominator, Result
-from harness.triage.lift import band
+from harness.triage.lift import band, interval
 
 RELAY = "privaterelay.appleid.com"
+UNTOLD = 0.25  # a rate whose interval is wider says nothing
 SENDER_CAUSES = (
     "reputation",
     "auth_failure",
@@ -45,9 +46,17 @@ def _sender(result: Result) -> str | None:
     return f"{about}, {result.total.failed:,} about content"
 
 
+def _few(result: Result) -> str | None:
+    total = result.total
+    low, high = interval(total.failed, total.sent)
+    if not total.sent or not total.failed or high - low < UNTOLD:
+        return None
+    return f"{total.failed:,} of {total.sent:,}: the rate may be anything from {low:.1%} to {high:.1%}"
+
+
 def _everything(result: Result) -> str | None:
     total = result.total
-    if not total.sent or total.failed / total.sent < 0.5:
+    if not total.failed or interval(total.failed, total.sent)[0] < 0.4 or total.failed / total.sent < 0.5:
         return None
     return f"{total.failed:,} of {total.sent:,} were refused, whatever they held"
 
@@ -107,6 +116,7 @@ def _unexplained(result: Result) -> str | None:
 
 PATTERNS = (
     _Pattern("nothing bounced", _quiet, "Nothing to look for in this export."),
+    _Pattern("too few messages", _few, "Nothing can be told from so few: bring the rows of the whole campaign."),
     _Pattern("sender, not content", _sender,
              "`harness check CAMPAIGN` for authentication, reverse DNS and lists; ask the ESP about the pool. A "
              "retest of content would measure nothing."),
@@ -157,7 +167,7 @@ def advise(result: Result) -> tuple[Advice, ...]:
         if why:
             out.append(Advice(pattern.name, why, pattern.do))
     total = result.total
-    if total.sent and total.failed and band(total.failed / total.sent) == "pause":
+    if total.failed and band(interval(total.failed, total.sent)[0]) == "pause":
         out.append(
             Advice(
                 "above 2 %",

@@ -9,7 +9,7 @@ leads to its entries. Counting is then adding up by code.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -61,8 +61,15 @@ class Coded:
     columns: tuple[Column, ...]
     n: Ints
     failed: Mask
+    delivered: Mask
     draw: NDArray[np.uint64]  # the same for all rows of one message
     row: Ints  # where it stands in the table `cut`
+
+    def without(self, fields: Sequence[int]) -> Coded:
+        """Return the rows with nothing in these fields."""
+        nothing = Column(np.zeros(len(self.n), dtype=np.int32), np.array([""], dtype=object), cells=1)
+        columns = tuple(nothing if i in fields else column for i, column in enumerate(self.columns))
+        return replace(self, columns=columns)
 
     def holds(self, conditions: Sequence[Condition]) -> Mask:
         """Tell of each row whether it meets all conditions."""
@@ -81,11 +88,29 @@ def code(con: Any, fields: tuple[Field, ...]) -> Coded:
         con.execute(f"CREATE TEMP TYPE cells{i} AS ENUM (SELECT DISTINCT f{i} FROM kept ORDER BY 1)")
         entries.append(con.execute(f"SELECT unnest(enum_range(NULL::cells{i})) AS value").fetchnumpy()["value"])
     codes = ", ".join(f"enum_code(CAST(f{i} AS cells{i}))::INTEGER AS f{i}" for i in range(len(fields)))
-    rows = con.execute(f"SELECT {codes}, n::BIGINT AS n, failed, hash(key, f0, 1) AS draw, row FROM kept").fetchnumpy()
+    rows = con.execute(
+        f"SELECT {codes}, n::BIGINT AS n, failed, outcome = 'v' AS delivered, hash(key, f0, 1) AS draw, row FROM kept"
+    ).fetchnumpy()
     columns = tuple(
         _column(rows[f"f{i}"], cells, field) for i, (cells, field) in enumerate(zip(entries, fields, strict=True))
     )
-    return Coded(fields, columns, rows["n"], rows["failed"], rows["draw"], rows["row"])
+    return Coded(fields, columns, rows["n"], rows["failed"], rows["delivered"], rows["draw"], rows["row"])
+
+
+def mirrors(rows: Coded) -> list[int]:
+    """Return the fields that only say once more what became of a message (is_blocked, a date of the failure).
+
+    All delivered rows have one and the same value there, and no refused row has it. Only columns of no known name are
+    meant: a link host that is always refused, and nothing else is, looks the same.
+    """
+    found = []
+    for i, (field, column) in enumerate(zip(rows.fields, rows.columns, strict=True)):
+        if not field.guessed or not rows.failed.any():
+            continue
+        delivered, failed = (column.count(rows.n, mask) for mask in (rows.delivered, rows.failed))
+        if np.count_nonzero(delivered) == 1 and not failed[delivered > 0].any():
+            found.append(i)
+    return found
 
 
 def _column(codes: NDArray[np.int32], cells: Texts, field: Field) -> Column:

@@ -47,6 +47,8 @@ TITLES = {
 }
 LONG = 300  # characters: longer values are compared by digest
 _URL = re.compile(r"\bhttps?://", re.IGNORECASE)
+# Columns whose names begin so tell what became of a message; what else does so shows by its values (`coded.mirrors`).
+_OUTCOME = re.compile(r"bounc|deliverystatus|dsn|smtp|diagnostic|undeliver|nondeliver|failure|rejection|deferral")
 _ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d")
 
 
@@ -74,6 +76,7 @@ class Field:
     name: str
     form: Form
     column: str  # theirs
+    guessed: bool = False  # no name that is known, and none that the user gave: taken for a merged value
 
     @property
     def title(self) -> str:
@@ -116,6 +119,7 @@ def _tables() -> Mapping[str, Any]:
     return {
         "columns": {product: turn(table) for product, table in raw["columns"].items()},
         "signs": {product: frozenset(names) for product, names in raw["signs"].items()},
+        "wrappings": frozenset(raw["wrappings"]),
         "words": turn(raw["words"]),
         "temporary": raw["temporary"],
         "categories": turn(raw["categories"]),
@@ -126,6 +130,12 @@ def words() -> Mapping[str, str]:
     """Return the products' words for what became of a message -> delivered, bounced, deferred, suppressed, sent."""
     table: Mapping[str, str] = _tables()["words"]
     return table
+
+
+def wrappings() -> frozenset[str]:
+    """Return the keys, folded, under which webhooks put every event."""
+    names: frozenset[str] = _tables()["wrappings"]
+    return names
 
 
 def temporary(product: str | None) -> tuple[str, ...]:
@@ -166,7 +176,7 @@ def lay_out(sample: Sample, mapped: Mapping[str, str], where: str) -> Layout:
     for column in sample.columns:
         name = fold(column)
         role = mapped.get(column) or own.get(name) or generic.get(name)
-        if role == IGNORED:
+        if role == IGNORED or (role is None and _OUTCOME.match(name)):
             ignored.append(column)
         elif role in NEEDED:
             roles.setdefault(role, []).append(column)
@@ -226,7 +236,7 @@ def _fields(role: str | None, column: str, sample: Sample) -> list[Field]:
         made = [Field(host, Form.HOSTS if several else Form.HOST, column)]
         whole = Form.LONG if long and not has_urls else Form.URLS if several else Form.URL
         return [*made, Field(name, Form.LONG if long and several else whole, column)]
-    return [Field(name, Form.LONG if long else Form.PLAIN, column)]
+    return [Field(name, Form.LONG if long else Form.PLAIN, column, guessed=role is None)]
 
 
 def _hour(values: Sequence[str], of_type: str) -> Form | None:

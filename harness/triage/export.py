@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from harness.errors import ConfigError
-from harness.triage.columns import Sample
+from harness.triage.columns import Sample, fold, wrappings
 
 HEAD = 262_144  # bytes that the first look reads
 ROWS = 2_000  # rows of the sample
@@ -29,6 +29,9 @@ FORMATS = {
     ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".tab": "csv", ".psv": "csv",
     ".jsonl": "json", ".ndjson": "json", ".json": "json", ".log": "json", ".parquet": "parquet", ".pq": "parquet",
 }  # fmt: skip
+
+Steps = tuple[str, ...]  # the keys on the way into a JSON object
+PARSED = "\x00"  # a step: what stands here is a text that holds JSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,17 +173,19 @@ def _json(path: Path, head: bytes, share: float) -> Table:
     if not rows:
         raise ConfigError(f"{path}: no JSON objects in it; expected one object a line")
     flat = [dict(_flatten(row)) for row in rows]
-    columns = tuple(dict.fromkeys(key for row in flat for key in row))
+    names = _columns(dict.fromkeys(steps for row in flat for steps in row))
     tops = dict.fromkeys(key for row in rows for key in row)
     kinds = ", ".join(f"{quote(top)}: 'JSON'" for top in tops)
     sql = (
         f"read_json({quote(str(path))}, format={quote('array' if array else 'newline_delimited')}, "
         f"columns={{{kinds}}}, maximum_object_size=16777216)"
     )
-    values = {column: [row.get(column, "") for row in flat] for column in columns}
+    values = {column: [row.get(steps, "") for row in flat] for column, steps in names.items()}
     per_row = max(1.0, len(text) / max(1, text.count("\n")))
     count = len(rows) if array or len(head) < HEAD else int(share * len(head) / per_row)
-    return Table(path, "json", sql, {c: _json_path(c) for c in columns}, Sample(columns, values), count)
+    return Table(
+        path, "json", sql, {c: _json_path(steps) for c, steps in names.items()}, Sample(tuple(names), values), count
+    )
 
 
 def _array_rows(path: Path) -> list[dict[str, Any]]:
@@ -211,29 +216,57 @@ def _json_rows(path: Path, text: str, *, whole: bool) -> Iterator[dict[str, Any]
         yield row
 
 
-def _flatten(row: Mapping[str, Any], prefix: str = "", depth: int = 0) -> Iterator[tuple[str, str]]:
-    """Yield dotted names and texts of what a nested object holds, first entries of its lists."""
-    for key, value in row.items():
-        inner = f"{prefix}.{key}" if prefix else key
-        if isinstance(value, dict) and depth < 4:
-            yield from _flatten(value, inner, depth + 1)
-        elif isinstance(value, list) and value and depth < 4:
-            first = value[0]
-            yield from (
-                _flatten(first, f"{inner}.0", depth + 1) if isinstance(first, dict) else [(f"{inner}.0", _text(first))]
-            )
-        elif not isinstance(value, (dict, list)):
-            yield inner, _text(value)
+def _flatten(value: Any, steps: Steps = ()) -> Iterator[tuple[Steps, str]]:
+    """Yield where a nested object holds texts: the keys on the way, first entries of its lists, JSON in a text."""
+    depth = len(steps) - steps.count(PARSED)
+    if isinstance(value, dict) and depth < 5:
+        for key, inner in value.items():
+            yield from _flatten(inner, (*steps, key))
+    elif isinstance(value, list) and value and depth < 5:
+        yield from _flatten(value[0], (*steps, "0"))
+    elif not isinstance(value, (dict, list)):
+        inner = _object_in(value)
+        yield from _flatten(inner, (*steps, PARSED)) if inner else [(steps, _text(value))]
+
+
+def _object_in(value: Any) -> dict[str, Any] | None:
+    """Return the object that a text holds, as a notification of Amazon SNS does; None if it holds none."""
+    if not isinstance(value, str) or not value.startswith("{"):
+        return None
+    try:
+        found = json.loads(value)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _columns(every: Iterable[Steps]) -> dict[str, Steps]:
+    """Name columns by their dotted keys, without the wrapping that a webhook puts around every event."""
+    names: dict[str, Steps] = {}
+    for steps in every:
+        inner = steps
+        while len(inner) > 1 and fold(inner[0]) in wrappings():
+            inner = inner[1:]
+        if inner[:2] == ("Message", PARSED):  # of a notification of Amazon SNS
+            inner = inner[2:]
+        short, whole = (".".join(key for key in keys if key != PARSED) for keys in (inner, steps))
+        names[whole if short in names else short] = steps
+    return names
 
 
 def _text(value: Any) -> str:
     return "" if value is None else value if isinstance(value, str) else json.dumps(value)
 
 
-def _json_path(column: str) -> str:
-    top, *rest = column.split(".")
-    steps = "".join(f"[{step}]" if step == "0" else '."' + step.replace('"', "") + '"' for step in rest)
-    return f"json_extract_string({name(top)}, {quote('$' + steps)})"
+def _json_path(steps: Steps) -> str:
+    """Write the expression of what stands there."""
+    made, path = name(steps[0]), "$"
+    for step in steps[1:]:
+        if step == PARSED:
+            made, path = f"TRY_CAST(json_extract_string({made}, {quote(path)}) AS JSON)", "$"
+        else:
+            path += f"[{step}]" if step == "0" else '."' + step.replace('"', "") + '"'
+    return f"json_extract_string({made}, {quote(path)})"
 
 
 # ---- Parquet -----------------------------------------------------------------------------------------

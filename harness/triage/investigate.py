@@ -17,14 +17,14 @@ from harness.errors import ConfigError
 from harness.model.answer import Reading
 from harness.triage.advice import advise
 from harness.triage.causes import find_causes
-from harness.triage.coded import Coded, Mask, code
+from harness.triage.coded import Coded, Mask, code, mirrors
 from harness.triage.columns import TITLES, Layout, check_mapped, lay_out, words
 from harness.triage.export import Table, open_export
 from harness.triage.finding import Cause, Condition, Denominator, FieldReport, Profile, Result, Standout
 from harness.triage.marginal import marginals, report_fields, stand_out
 from harness.triage.rest import Rest
 from harness.triage.statement import LETTERS, Plan, fields_of
-from harness.triage.sweep import Scanned, Target, classify, gather, session
+from harness.triage.sweep import Scanned, Target, classify, gather, put_aside, session
 from harness.triage.veil import Veil
 
 PROFILES = 12
@@ -94,7 +94,8 @@ def make_plan(question: Question, con: Any) -> Plan:
     merge = (merged, lay_out(merged.sample, wanted, str(merged.path))) if merged else None
     if merge:
         layout = merge[1]
-        merge = (merge[0], replace(layout, fields=tuple(f for f in layout.fields if f.name != "hour")))
+        given = tuple(replace(f, guessed=False) for f in layout.fields if f.name != "hour")
+        merge = (merge[0], replace(layout, fields=given))
     fields = fields_of([layout for _, layout in (*laid, *([merge] if merge else []))])
     on = _merge_key(question, laid, merge) if merge else "recipient"
     keyed = all("recipient" in layout.roles or "message_id" in layout.roles for _, layout in laid)
@@ -138,8 +139,12 @@ def _merge_key(question: Question, laid: Sequence[tuple[Table, Layout]], merge: 
 
 def conclude(question: Question, plan: Plan, scanned: Scanned, veil: Veil) -> Result:
     """Put the counts into words and numbers."""
-    table, values, looked = marginals(scanned, question.rate)
     rows = code(scanned.session, scanned.fields)
+    telling = mirrors(rows)
+    if telling:
+        scanned = put_aside(scanned, telling)
+        rows = rows.without(telling)
+    table, values, looked = marginals(scanned, question.rate)
     causes = find_causes(Rest.whole(rows, scanned.one_in), table, question.rate)
     single_rate = question.rate * 0.8
     standouts = stand_out(table, scanned.fields, single_rate)

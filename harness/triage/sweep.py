@@ -12,7 +12,7 @@ import os
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -264,6 +264,19 @@ def classify(scanned: Scanned, read: Callable[[str], Reading], target: Target) -
         "coalesce(j.cause, '') AS cause, coalesce(j.tag, '') AS tag, coalesce(j.failed, false) AS failed "
         "FROM cut LEFT JOIN judged AS j ON j.kind = cut.kind AND j.text = cut.text"
     )
+
+
+def put_aside(scanned: Scanned, fields: Sequence[int]) -> Scanned:
+    """Take the values of some fields out of the counts, and say so."""
+    notes = []
+    for i in fields:
+        scanned.session.execute("DELETE FROM counts WHERE field = ?", [i])
+        column = scanned.fields[i].column
+        notes.append(
+            f"column {column!r} was not compared: it only tells refused rows from delivered ones, once more; if it is "
+            f"what was merged, name it: --map {column}=merge:{column}"
+        )
+    return replace(scanned, notes=(*scanned.notes, *notes))
 
 
 def judge(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -118,7 +120,44 @@ def ses(folder: Path, made: Sequence[Row]) -> list[Path]:
     return [write_lines(folder / "ses.jsonl", table)]
 
 
+def sparkpost(folder: Path, made: Sequence[Row]) -> list[Path]:
+    table = [{"msys": {"message_event": {
+        "type": "bounce" if r["refused"] else "delivery", "message_id": r["id"], "transmission_id": "7", "event_id": f"e{r['id']}", "timestamp": "1794992495",
+        "rcpt_to": r["address"], "raw_rcpt_to": r["address"], "friendly_from": "news@shop.example", "sending_ip": r["ip"], "subject": r["subject"],
+        "raw_reason": CS01 if r["refused"] else ACCEPTED, "error_code": "554" if r["refused"] else None,
+        "rcpt_meta": {"host": r["host"], "product": r["product"]}}}} for r in made]  # fmt: skip
+    opened = [
+        {"msys": {"track_event": {"type": "open", "message_id": r["id"], "rcpt_to": r["address"]}}} for r in made[::7]
+    ]
+    return [write_lines(folder / "sparkpost.jsonl", [*table, *opened])]
+
+
+def azure(folder: Path, made: Sequence[Row]) -> list[Path]:
+    table = [{"id": f"e{r['id']}", "topic": "/subscriptions/0", "subject": f"sender/x/message/{r['id']}", "eventType": "Microsoft.Communication.EmailDeliveryReportReceived",
+              "data": {"sender": "news@shop.example", "recipient": r["address"], "messageId": r["id"], "internetMessageId": f"<{r['id']}@shop.example>",
+                       "status": "Bounced" if r["refused"] else "Delivered", "deliveryAttemptTimeStamp": _time(r), "link_host": r["host"],
+                       "deliveryStatusDetails": {"statusMessage": CS01 if r["refused"] else ACCEPTED}}} for r in made]  # fmt: skip
+    return [write_lines(folder / "azure.jsonl", table)]
+
+
+def wrapped(
+    make: Callable[[Path, Sequence[Row]], list[Path]], wrap: Callable[[str], dict[str, Any]]
+) -> Callable[[Path, Sequence[Row]], list[Path]]:
+    """Put every line of an export into what a webhook sends."""
+
+    def made(folder: Path, rows: Sequence[Row]) -> list[Path]:
+        (path,) = make(folder, rows)
+        lines = [wrap(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        return [write_lines(folder / f"wrapped-{path.name}", lines)]
+
+    return made
+
+
 EXPORTS: dict[str, Callable[[Path, Sequence[Row]], list[Path]]] = {
     "SendGrid": sendgrid, "Salesforce Marketing Cloud": sfmc, "Braze": braze, "Mailgun": mailgun,
     "Klaviyo": klaviyo, "PowerMTA": powermta, "KumoMTA": kumomta, "Amazon SES": ses,
+    "SparkPost": sparkpost, "Azure Communication Services": azure,
+    "Mailgun, webhooks": wrapped(mailgun, lambda line: {"signature": {"token": hashlib.md5(line.encode()).hexdigest()}, "event-data": json.loads(line)}),
+    "Amazon SES, notifications": wrapped(ses, lambda line: {"Type": "Notification", "MessageId": hashlib.md5(line.encode()).hexdigest(), "Subject": "x", "Message": line}),
+    "Amazon SES, EventBridge": wrapped(ses, lambda line: {"id": hashlib.md5(line.encode()).hexdigest(), "detail-type": "Email", "detail": json.loads(line)}),
 }  # fmt: skip

@@ -39,7 +39,7 @@ def test_a_planted_link_host_comes_first_in_every_products_own_columns(
 ) -> None:
     result = ask(*EXPORTS[product](tmp_path, host_rows))
     refused = sum(r["refused"] for r in host_rows)
-    assert result.product == product
+    assert result.product == product.split(",")[0]
     assert (result.total.sent, result.total.failed) == (4_000, refused)
     assert result.total.delivered == 4_000 - refused
     assert set(dict(result.total.reasons)) == {("content_policy", "CS01", "bounced")}
@@ -267,3 +267,34 @@ def test_replies_that_all_differ_are_all_read_though_they_are_more_than_are_read
     assert result.total == plainly.total
     assert causes(result) == causes(plainly)
     assert len(result.replies) == wordings  # the page shows twelve at most
+
+
+def test_a_column_that_tells_the_outcome_once_more_is_no_cause_unless_it_is_named(
+    tmp_path: Path, host_rows: list[Row]
+) -> None:
+    def told(row: Row) -> dict[str, str]:
+        bad = row["event"] == "bounce"
+        return {
+            "bounce_type": "hard" if bad else "",
+            "is_blocked": str(bad),
+            "closed on": row["timestamp"] if bad else "",
+        }
+
+    path = write_csv(tmp_path / "e.csv", [{**r, **told(r)} for r in plain(host_rows)])
+    result = ask(path)
+    assert causes(result)[0] == ("l7.example",)
+    assert "merge:bounce_type" not in [f.name for f in result.fields]
+    assert [note.split("'")[1] for note in result.notes if "was not compared" in note] == ["is_blocked", "closed on"]
+    named = ask(path, mapped={"is_blocked": "merge:is_blocked"})
+    assert causes(named)[0] == ("True",)
+
+
+def test_a_merged_value_that_is_always_refused_is_a_cause_though_nothing_else_is(tmp_path: Path) -> None:
+    made = rows(2_000, caused(lambda r: r["product"] == "product 7", 1.0, base=0.0))
+    assert causes(ask(write_csv(tmp_path / "e.csv", plain(made))))[0] == ("product 7",)
+
+
+def test_two_messages_say_that_they_are_too_few(tmp_path: Path, host_rows: list[Row]) -> None:
+    made = plain(host_rows)
+    pair = [next(r for r in made if r["event"] == what and "icloud" in r["email"]) for what in ("bounce", "delivered")]
+    assert next(one.pattern for one in ask(write_csv(tmp_path / "e.csv", pair)).advice) == "too few messages"
