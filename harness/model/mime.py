@@ -1,11 +1,16 @@
-"""MIME by offsets: where the fields, parts and bodies of a raw message lie. Nothing is decoded or rewritten here."""
+"""MIME by offsets: where the fields, parts and bodies of a raw message lie. Nothing is rewritten here."""
 
 from __future__ import annotations
 
+import base64
+import binascii
+import quopri
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from email.errors import HeaderParseError
 from email.header import decode_header, make_header
+from email.utils import getaddresses
 from urllib.parse import unquote
 
 DEEPEST = 30  # multiparts within multiparts; what is nested deeper is one opaque part
@@ -157,5 +162,24 @@ def readable(value: str) -> str:
     folded = " ".join(value.split())
     try:
         return str(make_header(decode_header(folded)))
-    except (LookupError, UnicodeError, ValueError):
+    except (LookupError, UnicodeError, ValueError, HeaderParseError):
         return folded
+
+
+def mailboxes(value: str) -> list[tuple[str, str]]:
+    """List (display name, address) of an address field's value, the names still encoded."""
+    try:
+        return [pair for pair in getaddresses([" ".join(value.split())]) if pair[1]]
+    except RecursionError:  # comments within comments without end
+        return []
+
+
+def body_of(raw: bytes, part: Part) -> bytes:
+    """Return a part's body without its transfer encoding; as it stands where that is broken."""
+    body = raw[part.body : part.end]
+    if part.encoding == "base64":
+        try:
+            return base64.b64decode(body)
+        except binascii.Error:
+            return body
+    return quopri.decodestring(body) if part.encoding == "quoted-printable" else body
