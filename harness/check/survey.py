@@ -6,7 +6,7 @@ scorer) as arguments; None means: not asked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -38,11 +38,12 @@ class Subject:
     relay: Relay
     segment: Segment
     messages: Mapping[str, bytes]
-    rungs: Sequence[tuple[str, bytes]] = ()
+    rungs: Iterable[tuple[str, bytes]] = ()  # read once, and only to be scored
     signing: Sequence[tuple[str, str]] = ()  # (domain, selector)
     received: Sequence[tuple[str, str]] = ()  # (about, Authentication-Results) of controls read back
     past: Mapping[str, SeedPast] = field(default_factory=dict)
     transactional: bool = False
+    direct: bytes = b""  # production to the first seed with links that are not tracked; empty where none is
 
     @property
     def from_domain(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from harness.model.campaign import Campaign
     from harness.model.record import RunFacts
     from harness.model.relay import Relay
-    from harness.model.seed import Segment
+    from harness.model.seed import Seed, Segment
 
 MARKS = {"fail": "FAIL", "warn": "warn", "unknown": "could not check", "note": "note", "ok": "ok"}
 
@@ -94,7 +94,8 @@ def prepare_check(
     for text in () if quiet else expansion.notes:
         note(f"note: {text}")
     now = datetime.now(UTC)
-    messages, rungs = _build(expansion, seeds, now)
+    messages, direct = _build(expansion, seeds, now)
+    rungs = _rungs(expansion, seeds, now) if settings.spamd else ()
     facts = _facts(place)
     received, signing = _read_back(facts, whole)
     signing = [*((s.domain.lower(), s.selector) for s in settings.dkim), *signing]
@@ -102,7 +103,7 @@ def prepare_check(
         signing.insert(0, (whole.dkim.domain.lower(), whole.dkim.selector))
     subject = Subject(
         _address(whole.sender), whole.envelope_sender, through, seeds, messages, rungs, tuple(dict.fromkeys(signing)),
-        received, past_of(seeds, facts, now), whole.transactional,
+        received, past_of(seeds, facts, now), whole.transactional, direct,
     )  # fmt: skip
     tools = Tools(
         resolver=_Asks(_resolver(settings, offline=offline), reserved=bool(settings.resolver.nameservers)),
@@ -168,26 +169,26 @@ def _scorer(settings: CheckFile) -> Callable[[bytes], Score] | None:
     return lambda raw: Score(*score(raw, spamd.host, spamd.port, spamd.timeout))
 
 
-def _build(expansion: Expansion, seeds: Segment, now: datetime) -> tuple[dict[str, bytes], list[tuple[str, bytes]]]:
-    """Make production for every seed, and every rung for the first."""
+def _build(expansion: Expansion, seeds: Segment, now: datetime) -> tuple[dict[str, bytes], bytes]:
+    """Make production for every seed, and for the first one production with links that are not tracked."""
+    everything = frozenset(factor.id for factor in expansion.factors)
+    tracking = {factor.id for factor in expansion.factors if factor.kind == "redirect"}
+    untracked = frozenset(f.id for f in expansion.factors if f.id not in tracking and tracking.isdisjoint(f.needs))
+    messages = {seed.address: _message(expansion, everything, seed, now) for seed in seeds.seeds}
+    return messages, _message(expansion, untracked, seeds.seeds[0], now) if tracking else b""
+
+
+def _rungs(expansion: Expansion, seeds: Segment, now: datetime) -> Iterator[tuple[str, bytes]]:
+    """Make the ladder's messages for the first seed, one at a time: a campaign can have thousands of rungs."""
+    for rung in expansion.ladder():
+        yield rung.change or "control", _message(expansion, rung.factors, seeds.seeds[0], now)
+
+
+def _message(expansion: Expansion, factors: frozenset[str], seed: Seed, now: datetime) -> bytes:
     from harness.model.variant import Identity
 
     date = now.strftime("%a, %d %b %Y %H:%M:%S +0000")
-    ladder = expansion.ladder()
-    everything = ladder[-1].factors
-    messages = {
-        seed.address: expansion.message(everything, seed, Identity("check00000000000", date, seed.address)).content
-        for seed in seeds.seeds
-    }
-    first = seeds.seeds[0]
-    rungs = [
-        (
-            r.change or "control",
-            expansion.message(r.factors, first, Identity("check00000000000", date, first.address)).content,
-        )
-        for r in ladder
-    ]
-    return messages, rungs
+    return expansion.message(factors, seed, Identity("check00000000000", date, seed.address)).content
 
 
 def _facts(place: Workspace) -> list[RunFacts]:
