@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import unquote
 
 from harness.check.anatomy import Anatomy
 from harness.check.notice import Grade, Notice
@@ -44,7 +45,7 @@ def display_notices(anatomy: Anatomy, about: str) -> list[Notice]:
     relative = [
         link.url
         for link in anatomy.links
-        if link.kind in ("link", "image") and not link.parts.scheme and not link.url.startswith("#")
+        if link.kind in ("link", "image") and not link.scheme and not link.url.startswith("#")
     ]
     if relative:
         out.append(
@@ -73,8 +74,9 @@ def display_notices(anatomy: Anatomy, about: str) -> list[Notice]:
                 "Use PNG, JPEG or GIF.",
             )
         )
-    cids = {str(part.get("Content-ID", "")).strip("<> ") for part in anatomy.message.walk()}
-    lost = [link.url for link in anatomy.links if link.url.lower().startswith("cid:") and link.url[4:] not in cids]
+    lost = [
+        link.url for link in anatomy.links if link.scheme == "cid" and unquote(link.url[4:]) not in anatomy.content_ids
+    ]
     if lost:
         out.append(
             Notice(
@@ -97,7 +99,7 @@ def display_notices(anatomy: Anatomy, about: str) -> list[Notice]:
                 "Say what they show; pictures may be off.",
             )
         )
-    if anatomy.features.get("css") or any(link.kind == "css" for link in anatomy.links):
+    if any(link.kind == "css" for link in anatomy.links):
         out.append(
             Notice(
                 "display-css",
@@ -108,6 +110,16 @@ def display_notices(anatomy: Anatomy, about: str) -> list[Notice]:
                 "Put the styles into the mail.",
             )
         )
-    if anatomy.features.get("unreadable"):
-        out.append(Notice("display-html", Grade.WARN, about, "HTML that can't be parsed", "", "Mend the markup."))
+    for name in ("style", "title", "script", "textarea", "xmp"):
+        if anatomy.features.get(f"unclosed {name}"):
+            out.append(
+                Notice(
+                    "display-unclosed",
+                    Grade.FAIL,
+                    about,
+                    f"<{name}> is never closed",
+                    f"no </{name}> follows",
+                    f"Close it with </{name}>: readers take all that follows for part of it and show none of it.",
+                )
+            )
     return out

@@ -60,6 +60,10 @@ class Suffixes(Protocol):
         """Return the domain that was registered, the host itself where the list says nothing."""
         ...
 
+    def is_public(self, ending: str) -> bool:
+        """Tell a top-level domain from an ending that is none, such as that of a file."""
+        ...
+
 
 class PublicSuffixes:
     """The list that comes with publicsuffixlist; its private part counts (shop.esp-hosting.example is its own)."""
@@ -72,6 +76,10 @@ class PublicSuffixes:
     def registrable(self, host: str) -> str:
         """Return the registered domain of a host."""
         return str(self._list.privatesuffix(host.lower().rstrip(".")) or host.lower().rstrip("."))
+
+    def is_public(self, ending: str) -> bool:
+        """Tell a top-level domain that exists."""
+        return bool(self._list.publicsuffix(ending, accept_unknown=False))
 
 
 def could_not(lookup: Lookup) -> str:

@@ -11,11 +11,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from harness.check.anatomy import Anatomy, dissect
-from harness.check.blocklist import Blocklist, listing_notices, works
+from harness.check.blocklist import Blocklist, list_notices
 from harness.check.display import display_notices
 from harness.check.form import form_notices
-from harness.check.hosts import link_notices, literal, site_notices, sites_of
+from harness.check.hosts import literal, site_notices, sites_of
 from harness.check.identity import dkim_notices, dmarc_notices, find_dmarc, tags_of
+from harness.check.link import Link, host_name
+from harness.check.linktext import link_notices
 from harness.check.lookup import Resolver, Suffixes
 from harness.check.notice import Grade, Notice, worst_first
 from harness.check.route import Greeting, route_notices
@@ -23,6 +25,7 @@ from harness.check.seedling import SeedPast, arrival_notices, seed_notices
 from harness.check.sendinghost import courtesy_notices, helo_notices, ip_notices, mail_from_notices
 from harness.check.spamscore import Score, score_notices
 from harness.check.spf import evaluate, spf_notices
+from harness.check.walk import plan_walk
 from harness.model.relay import Relay
 from harness.model.seed import Segment
 
@@ -100,9 +103,9 @@ def _authentication(subject: Subject, tools: Tools) -> list[Notice]:
         out += dmarc_notices(dmarc, subject.from_domain, subject.mail_from, signing, tools.suffixes)
     for ip in subject.relay.sending_ips:
         out += ip_notices(ip, None, resolver)
-        for listing in tools.blocklists:
-            if listing.of == "ip":
-                out += listing_notices(ip, listing, resolver)
+    for listing in tools.blocklists:
+        if listing.of == "ip":
+            out += list_notices(listing, subject.relay.sending_ips, resolver)
     if subject.relay.helo:
         out += helo_notices(subject.relay.helo, resolver)
     out += courtesy_notices(subject.mail_from, subject.from_domain, tools.bimi_selector, resolver)
@@ -125,28 +128,25 @@ def _messages(subject: Subject, tools: Tools) -> list[Notice]:
 
 
 def _links(subject: Subject, tools: Tools, parts: Mapping[str, Anatomy]) -> list[Notice]:
-    links = list(dict.fromkeys(link for anatomy in parts.values() for link in anatomy.links))
-    out = link_notices(links, tools.suffixes)
+    everywhere = [*parts.values(), *([dissect(subject.direct)] if subject.direct else [])]
+    links = list(dict.fromkeys(link for anatomy in everywhere for link in anatomy.links))
+    out = _together(link_notices(links, tools.suffixes))
     also = [("from", subject.from_domain), ("mail_from", subject.mail_from)]
     if tools.follow:
-        urls = dict.fromkeys(
-            link.url for link in links if link.kind in ("link", "text") and link.parts.scheme in ("http", "https")
-        )
-        for url in list(urls)[:MOST_CHAINS]:
+        walk = plan_walk(links, MOST_CHAINS)
+        out += walk.notices
+        for url in walk.urls:
             chain = tools.follow(url)
             out += _chain(url, chain)
             also += [("redirect", host) for host in (_host(stop) for stop, _, _ in chain[1:]) if host]
-    own = [tools.suffixes.registrable(d) for d in (subject.from_domain, subject.mail_from)]
+    own = [tools.suffixes.registrable(host_name(d)) for d in (subject.from_domain, subject.mail_from)]
     sites = sites_of(links, also)
     for site in sites:
         out += site_notices(site, own, tools.resolver, tools.suffixes)
     domains = dict.fromkeys(tools.suffixes.registrable(site.host) for site in sites if not literal(site.host))
     for listing in tools.blocklists:
         if listing.of == "domain":
-            silent = works(listing, tools.resolver)
-            out += [silent] if silent else []
-            for domain in domains:
-                out += listing_notices(domain, listing, tools.resolver)
+            out += list_notices(listing, domains, tools.resolver)
     if not [n for n in out if n.grade in (Grade.FAIL, Grade.WARN, Grade.UNKNOWN)] and sites:
         out.append(
             Notice(
@@ -161,8 +161,6 @@ def _links(subject: Subject, tools: Tools, parts: Mapping[str, Anatomy]) -> list
 
 
 def _host(url: str) -> str:
-    from harness.check.anatomy import Link
-
     return Link(url, "redirect").host
 
 
@@ -219,20 +217,25 @@ def _chain(url: str, chain: Sequence[tuple[str, int, str]]) -> list[Notice]:
 
 def _merge_seeds(notices: list[Notice], seeds: Sequence[str]) -> list[Notice]:
     """Say once what holds for every seed."""
-    whom: dict[tuple[str, str, str], list[Notice]] = {}
+    return [
+        replace(same[0], about="production") if len(same) >= len(seeds) else _first(same) for same in _alike(notices)
+    ]
+
+
+def _together(notices: list[Notice]) -> list[Notice]:
+    """Say once what holds for many links: a page has one fault a thousand times."""
+    return [_first(same) for same in _alike(notices)]
+
+
+def _first(same: Sequence[Notice]) -> Notice:
+    return replace(same[0], about=f"{same[0].about} and {len(same) - 1:,} more") if len(same) > 1 else same[0]
+
+
+def _alike(notices: Iterable[Notice]) -> Iterable[list[Notice]]:
+    found: dict[tuple[str, str, str], list[Notice]] = {}
     for notice in notices:
-        whom.setdefault((notice.id, notice.finding, notice.do), []).append(notice)
-    out = []
-    for same in whom.values():
-        about = (
-            "production"
-            if len(same) >= len(seeds)
-            else same[0].about
-            if len(same) == 1
-            else f"{same[0].about} and {len(same) - 1} more"
-        )
-        out.append(replace(same[0], about=about))
-    return out
+        found.setdefault((notice.id, notice.finding, notice.do), []).append(notice)
+    return found.values()
 
 
 def _on_loopback(notice: Notice) -> Notice:
@@ -250,8 +253,8 @@ def _once(notices: Sequence[Notice]) -> list[Notice]:
 def signatures(raw: bytes) -> list[tuple[str, str]]:
     """Return (domain, selector) of a received copy's DKIM signatures."""
     out = []
-    for value in dissect(raw).message.get_all("DKIM-Signature", []):
-        tags = tags_of(str(value))
+    for value in dissect(raw).all("DKIM-Signature"):
+        tags = tags_of(value)
         if tags.get("d") and tags.get("s"):
             out.append((tags["d"].lower(), tags["s"]))
     return out

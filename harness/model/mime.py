@@ -150,11 +150,17 @@ def _typed(value: bytes) -> tuple[str, dict[str, str]]:
             content = unquote(content.rpartition("'")[2])
         name = re.sub(r"\*\d*\*?$", "", name)
         parameters[name] = parameters.get(name, "") + content if "*" in found[1] else content
-    if "filename" in parameters:
-        parameters["filename"] = readable(parameters["filename"])
-    if "name" in parameters:
-        parameters["name"] = readable(parameters["name"])
+    for key in parameters.keys() & {"filename", "name"}:
+        parameters[key] = readable(_eight_bit(parameters[key]))
     return text.partition(";")[0].strip().lower() or "text/plain", parameters
+
+
+def _eight_bit(name: str) -> str:
+    """Read a name that was written in UTF-8 without any encoding, as many mailers do."""
+    try:
+        return name.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return name
 
 
 def readable(value: str) -> str:

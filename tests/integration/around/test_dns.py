@@ -6,10 +6,10 @@ import socket
 
 import pytest
 
-from harness.check.anatomy import Link
-from harness.check.blocklist import Blocklist, listing_notices, works
+from harness.check.blocklist import Blocklist, list_notices, listing_notices
 from harness.check.hosts import Site, site_notices
 from harness.check.identity import dkim_notices, dmarc_notices, find_dmarc
+from harness.check.link import Link
 from harness.check.lookup import Found, PublicSuffixes, Resolver
 from harness.check.notice import Grade, Notice
 from harness.check.sendinghost import courtesy_notices, helo_notices, ip_notices, mail_from_notices
@@ -216,10 +216,24 @@ def test_blocklist_answers_are_read_by_what_they_mean(resolver: Resolver) -> Non
 
 
 def test_a_list_without_its_test_entry_is_not_trusted(resolver: Resolver) -> None:
-    assert works(Blocklist("dbl.test"), resolver) is None
-    assert works(Blocklist("ipbl.test", of="ip"), resolver) is None
-    assert works(Blocklist("refusing.test"), resolver) is not None
-    assert works(Blocklist("good.test"), resolver) is not None
+    def about(zone: str, subject: str = "good.test", of: str = "domain") -> dict[str, str]:
+        return dict(told(list_notices(Blocklist(zone, of=of), [subject], resolver)))
+
+    assert about("dbl.test") == {"blocklist": "ok"}
+    assert about("ipbl.test", "192.0.2.67", "ip") == {"blocklist": "ok"}
+    assert about("good.test") == {"blocklist-silent": "note", "blocklist": "ok"}
+    assert about("good.test", "192.0.2.67", "ip") == {"blocklist-silent": "note", "blocklist": "ok"}
+    assert about("ipbl.test", "2001:db8::1", "ip") == {"blocklist-silent": "note", "blocklist": "ok"}
+    assert about("refusing.test") == {"blocklist-silent": "note", "blocklist": "unknown"}
+
+
+def test_a_list_that_lists_everything_accuses_nobody(resolver: Resolver) -> None:
+    everything = Blocklist("all.test")
+    assert told(list_notices(everything, ["good.test"], resolver)) == [("blocklist-everything", "unknown")]
+    assert told(list_notices(Blocklist("all.test", of="ip"), ["192.0.2.67"], resolver)) == [
+        ("blocklist-everything", "unknown")
+    ]
+    assert list_notices(everything, [], resolver) == []
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,7 @@ test.dbl.test. A 127.0.1.2
 *.refusing.test. A 127.255.255.254
 *.unserved.test. A 127.0.0.1
 *.parked.test. A 203.0.113.9
+*.all.test. A 127.0.0.2
 66.2.0.192.ipbl.test. A 127.0.0.4
 2.0.0.127.ipbl.test. A 127.0.0.2
 """
