@@ -50,7 +50,7 @@ def dkim_notices(domain: str, selector: str, resolver: Resolver) -> list[Notice]
                 Grade.FAIL,
                 about,
                 "no DKIM key under this selector",
-                f"TXT {name}: {found.state.value}",
+                f"TXT {name}: {found.none}",
                 "Publish the key that the relay signs with, or name the right selector in check.yaml.",
             )
         ]

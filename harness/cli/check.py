@@ -13,7 +13,6 @@ from harness.cli.common import JsonOption, WorkspaceOption, echo, leave, note, o
 
 if TYPE_CHECKING:
     from harness.campaign.expand import Expansion
-    from harness.check.lookup import Lookup
     from harness.check.notice import Notice
     from harness.check.route import Greeting
     from harness.check.seedling import SeedPast
@@ -87,8 +86,10 @@ def prepare_check(
     from harness.check.blocklist import Blocklist
     from harness.check.lookup import PublicSuffixes
     from harness.check.survey import Subject, Tools
+    from harness.edge.web import Follower
 
     settings = read_settings(place)
+    _refuse_both(settings, live=live, follow=follow, offline=offline)
     whole, seeds, through = place.campaign(campaign), place.segment(segment), place.relay(relay)
     expansion = expand(whole, seeds)
     for text in () if quiet else expansion.notes:
@@ -104,12 +105,14 @@ def prepare_check(
         _address(whole.sender), whole.envelope_sender, through, seeds, messages, rungs, tuple(dict.fromkeys(signing)),
         received, past_of(seeds, facts, now), whole.transactional,
     )  # fmt: skip
+    resolver = _resolver(settings, offline=offline)
+    follower = Follower(resolver, settings.follow.hops, settings.follow.timeout, settings.follow.private)
     tools = Tools(
-        resolver=_Asks(_resolver(settings, offline=offline), reserved=bool(settings.resolver.nameservers)),
+        resolver=resolver,
         suffixes=PublicSuffixes(),
         now=now,
         blocklists=[Blocklist(b.zone, b.of, b.codes) for b in settings.blocklists],
-        follow=_follower(settings) if follow else None,
+        follow=follower.follow if follow else None,
         score=_scorer(settings),
         greeting=greet(place, through) if live else None,
         bimi_selector=settings.bimi_selector,
@@ -126,21 +129,14 @@ def read_settings(place: Workspace) -> CheckFile:
     return validate(document, CheckFile) if document else CheckFile()
 
 
-class _Asks:
-    """The edge's answers in the room's words. Reserved names are asked only of name servers that check.yaml names."""
+def _refuse_both(settings: CheckFile, *, live: bool, follow: bool, offline: bool) -> None:
+    """Refuse to be offline and to connect at once."""
+    from harness.errors import ConfigError
 
-    def __init__(self, dns: Dns | Offline, *, reserved: bool) -> None:
-        self._dns, self._reserved = dns, reserved
-
-    def ask(self, name: str, kind: str) -> Lookup:
-        """Look up records."""
-        from harness.check.lookup import Found, Lookup
-        from harness.model.seed import is_reserved
-
-        if not self._reserved and is_reserved(name):
-            return Lookup(name, kind, Found.FAILED, (), "a reserved name (RFC 2606), which no public name server knows")
-        answer = self._dns.ask(name, kind)
-        return Lookup(answer.name, answer.type, Found(answer.state), answer.records, answer.why)
+    wanted = " and ".join(name for name, wish in (("--follow", follow), ("--live", live)) if wish)
+    if wanted and (offline or settings.offline):
+        said = "--offline" if offline else "check.yaml: offline: true"
+        raise ConfigError(f"{said} asks nobody, and {wanted} would connect: leave one of them out")
 
 
 def _resolver(settings: CheckFile, *, offline: bool) -> Dns | Offline:
@@ -149,13 +145,6 @@ def _resolver(settings: CheckFile, *, offline: bool) -> Dns | Offline:
     if offline or settings.offline:
         return Offline()
     return Dns(settings.resolver.nameservers, settings.resolver.port, settings.resolver.timeout)
-
-
-def _follower(settings: CheckFile) -> Callable[[str], Sequence[tuple[str, int, str]]]:
-    from harness.edge.web import Follower
-
-    follower = Follower(settings.follow.hops, settings.follow.timeout, settings.follow.private)
-    return lambda url: [(hop.url, hop.status, hop.error) for hop in follower.follow(url)]
 
 
 def _scorer(settings: CheckFile) -> Callable[[bytes], Score] | None:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from harness.check.lookup import PublicSuffixes
-from harness.cli.check import _Asks
 from harness.edge.dns import Dns
+from tests.integration.around.servers import Authority
 from tests.integration.around.zones import NSD, WITHOUT_NSD, name_server
 
 
@@ -21,10 +21,15 @@ def dns_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 
 
 @pytest.fixture(scope="session")
-def resolver(dns_port: int) -> _Asks:
-    return _Asks(Dns(["127.0.0.1"], dns_port, 2.0), reserved=True)
+def resolver(dns_port: int) -> Dns:
+    return Dns(["127.0.0.1"], dns_port, 2.0)
 
 
 @pytest.fixture(scope="session")
 def suffixes() -> PublicSuffixes:
     return PublicSuffixes()
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("certificates"))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,8 @@ from aiosmtpd.smtp import SMTP
 from typer.testing import CliRunner
 
 from harness.cli.main import app
+from harness.errors import ConfigError
+from tests.integration.around.servers import talking
 from tests.integration.around.zones import free_port
 
 SEEDS = """
@@ -100,6 +104,79 @@ def test_a_wrong_key_of_check_yaml_is_refused_with_line_and_nearest(workspace: P
     result = CliRunner().invoke(app, ["check", "sale", "--workspace", str(workspace)])
     assert "check.yaml:1" in str(result.exception)
     assert "offline" in str(result.exception)
+
+
+@pytest.mark.parametrize("wish", [["--follow"], ["--live"], ["--follow", "--live"]])
+def test_offline_and_connecting_exclude_each_other(wish: list[str], workspace: Path) -> None:
+    for offline in (["--offline"], []):
+        result = CliRunner().invoke(app, ["check", "sale", "--workspace", str(workspace), *offline, *wish])
+        assert isinstance(result.exception, ConfigError)
+        assert f"asks nobody, and {' and '.join(wish)} would connect" in str(result.exception)
+        (workspace / "check.yaml").write_text("offline: true\n")
+    assert "check.yaml: offline: true asks nobody" in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "said"),
+    [
+        (
+            "check.yaml",
+            "offline: false\nresolver:\n  nameservers: [192.0.2.1, ns.example]\n",
+            "check.yaml:3: resolver.nameservers.1: 'ns.example' is no IP address; write one such as 192.0.2.53",
+        ),
+        ("check.yaml", "resolver: {nameservers: ['192.0.2.1:53']}\n", "is no IP address"),
+        (
+            "relay.yaml",
+            "default: mx\nrelays:\n  mx: {kind: smtp, host: 127.0.0.1, tls: none, sending_ips: [mx.good.test]}\n",
+            "relay.yaml:3: relays.mx.sending_ips.0: 'mx.good.test' is no IP address",
+        ),
+    ],
+)
+def test_a_name_where_an_ip_address_belongs_is_refused_with_its_place(
+    file: str, text: str, said: str, workspace: Path
+) -> None:
+    (workspace / file).write_text(text)
+    result = CliRunner().invoke(app, ["check", "sale", "--workspace", str(workspace)])
+    assert isinstance(result.exception, ConfigError)
+    assert said in str(result.exception)
+
+
+def test_silent_name_servers_cost_little_time_and_are_told_once(workspace: Path) -> None:
+    links = "".join(f'<a href="https://host-{n}.test/">See {n}</a>' for n in range(60))
+    (workspace / "variants/sale/body.html.j2").write_text(BODY % links)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        (workspace / "check.yaml").write_text(
+            f"resolver: {{nameservers: [127.0.0.1], port: {deaf.getsockname()[1]}, timeout: 300ms}}\n"
+        )
+        begun = time.monotonic()
+        code, told = run(workspace, "--follow")
+    assert code == 0
+    assert time.monotonic() - begun < 10
+    unknown = [f for f in told["findings"] if f["level"] == "unknown" and "127.0.0.1 stayed silent" in f["evidence"]]
+    (silence,) = [f for f in unknown if f["id"] == "dns"]
+    assert silence["finding"].startswith("the name servers are silent: ")
+    assert len([f for f in told["findings"] if f["level"] == "unknown"]) < 12
+    assert "missing" not in {f["id"].rpartition("-")[2] for f in told["findings"]}
+
+
+def test_links_are_followed_by_the_name_servers_of_check_yaml(workspace: Path) -> None:
+    def page(line: socket.socket) -> None:
+        request = line.recv(65_536)
+        move = b"HTTP/1.1 302 Found\r\nLocation: http://shop:x@here.test:%d/c\r\n\r\n" % line.getsockname()[1]
+        line.sendall(move if b"GET /a" in request else b"HTTP/1.1 200 OK\r\n\r\n")
+
+    with talking(page) as port:
+        links = f'<a href="http://here.test:{port}/a">a</a><a href="http://inside.test:{port}/a">b</a>'
+        (workspace / "variants/sale/body.html.j2").write_text(BODY % links)
+        with (workspace / "check.yaml").open("a") as file:
+            file.write("follow: {private: true, timeout: 1s}\n")
+        _, told = run(workspace, "--follow")
+    chains = [f["finding"] for f in told["findings"] if f["id"] == "link-chain"]
+    assert "leads to here.test over 1 redirect" in chains
+    assert any("the host inside.test does not exist" in finding for finding in chains)
+    about = {f["about"] for f in told["findings"] if f["id"] == "link-userinfo"}
+    assert about == {f"redirect http://shop:x@here.test:{port}/c"}
 
 
 class _Counting(SMTP):

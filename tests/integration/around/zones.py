@@ -34,6 +34,7 @@ _mta-sts.good.test. TXT "v=STSv1; id=1"
 _smtp._tls.good.test. TXT "v=TLSRPTv1; rua=mailto:t@good.test"
 default._bimi.good.test. TXT "v=BIMI1; l=https://good.test/l.svg"
 www.good.test. A 192.0.2.80
+here.test. A 127.0.0.1
 six.good.test. AAAA 2001:db8::80
 1.2.0.192.in-addr.arpa. PTR mx.good.test.
 ; one of each that is wrong

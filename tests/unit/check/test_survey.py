@@ -11,6 +11,7 @@ from harness.check.notice import Grade, Notice, stops
 from harness.check.route import Greeting, route_notices
 from harness.check.seedling import SeedPast, arrival_notices, seed_notices
 from harness.check.survey import Subject, Tools, signatures, survey
+from harness.model.hop import Hop
 from harness.model.relay import Answers, BounceSource, Relay, Tls
 from harness.model.seed import Seed, Segment
 from tests.unit.check.builders import NOW, mail
@@ -140,9 +141,9 @@ def test_the_table_begins_with_the_worst_and_says_nothing_twice() -> None:
 def test_redirects_are_followed_only_where_asked_and_their_hosts_checked() -> None:
     asked = []
 
-    def follow(url: str) -> list[tuple[str, int, str]]:
+    def follow(url: str) -> list[Hop]:
         asked.append(url)
-        return [(url, 302, ""), ("https://tracker.example/x", 302, ""), ("https://bit.ly/x", 404, "")]
+        return [Hop(url, 302), Hop("https://tracker.example/x", 302), Hop("https://bit.ly/x", 404)]
 
     plain = whole(ESP, APPLE)
     followed = whole(ESP, APPLE, follow=follow)
