@@ -25,7 +25,7 @@ from harness.check.notice import Grade, Notice, worst_first
 from harness.check.route import Greeting, route_notices
 from harness.check.seedling import SeedPast, arrival_notices, seed_notices
 from harness.check.sendinghost import courtesy_notices, greeting_notices, ip_notices, mail_from_notices
-from harness.check.spamscore import Score, score_notices
+from harness.check.spamscore import Score, spam_notices
 from harness.check.spf import evaluate, spf_notices
 from harness.model.hop import Hop
 from harness.model.relay import Relay
@@ -128,7 +128,7 @@ def _messages(subject: Subject, tools: Tools) -> list[Notice]:
     out = _merged(out, len(parts))
     out += _links(subject, tools, parts)
     if tools.score:
-        out += score_notices([(rung, tools.score(raw)) for rung, raw in subject.rungs])
+        out += spam_notices(subject.rungs, tools.score)
     return out
 
 

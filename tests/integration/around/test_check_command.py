@@ -179,6 +179,21 @@ def test_links_are_followed_by_the_name_servers_of_check_yaml(workspace: Path) -
     assert about == {f"redirect http://shop:x@here.test:{port}/c"}
 
 
+def test_a_silent_spamd_is_one_finding_and_stops_no_run(workspace: Path) -> None:
+    with talking(lambda line: time.sleep(20)) as port:
+        with (workspace / "check.yaml").open("a") as file:
+            file.write(f"spamd: {{port: {port}, timeout: 500ms}}\n")
+        begun = time.monotonic()
+        code, told = run(workspace)
+        (silence,) = [f for f in told["findings"] if f["id"] == "spam-score"]
+        assert (code, silence["level"]) == (0, "unknown")
+        assert "no report within 0.5 s" in silence["evidence"]
+        assert time.monotonic() - begun < 5
+        (workspace / "sandbox.yaml").write_text("rules: []\n")
+        sent = CliRunner().invoke(app, ["run", "sale", "--relay", "sandbox", "--workspace", str(workspace), "--json"])
+    assert sent.exit_code == 0, (sent.exception, sent.stderr)
+
+
 class _Counting(SMTP):
     said: list[str] = []  # noqa: RUF012 (one server a test)
 
