@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from harness.check.notice import Grade, Notice
 from harness.model.relay import Relay
@@ -14,12 +14,13 @@ RELAY_DOMAIN = "privaterelay.appleid.com"
 
 @dataclass(frozen=True, slots=True)
 class SeedPast:
-    """What the ledger knows of a seed: messages of the day, and refusals by class that were about the recipient."""
+    """What the ledger knows of a seed: messages of the day, suppressions, refusals that were about the recipient."""
 
     sent_today: int = 0
-    suppressed: int = 0
-    refused: Mapping[str, int] | None = None  # class -> how often
-    last: str = ""  # when, and in which run
+    suppressed: str = ""  # the run in which this relay's provider suppressed it, with nothing accepted since
+    elsewhere: Sequence[str] = ()  # other relays, with the run, whose providers did
+    refused: Mapping[str, int] = field(default_factory=dict)  # class -> how often since the last acceptance
+    last: str = ""  # the run of the last refusal
 
 
 def seed_notices(
@@ -94,18 +95,29 @@ def _past(address: str, known: SeedPast, cap: int, relay: Relay) -> list[Notice]
                 "seed-suppressed",
                 Grade.FAIL,
                 address,
-                "suppressed by the provider before",
-                known.last,
+                f"suppressed by the provider of relay {relay.name}, and nothing was accepted there since",
+                known.suppressed,
                 "Lift the suppression there, or use a fresh seed: a suppressed copy measures nothing.",
             )
         )
-    for cause, count in sorted((known.refused or {}).items()):
+    if known.elsewhere:
+        out.append(
+            Notice(
+                "seed-suppressed",
+                Grade.NOTE,
+                address,
+                "suppressed by the provider of another relay",
+                "; ".join(known.elsewhere),
+                "Nothing for this relay: each provider keeps a list of its own.",
+            )
+        )
+    for cause, count in sorted(known.refused.items()):
         out.append(
             Notice(
                 "seed-refused",
                 Grade.WARN,
                 address,
-                f"refused before as {cause} ({count} times)",
+                f"refused before as {cause} ({count} time{'s' * (count > 1)}), and nothing was accepted since",
                 known.last,
                 "Look into that mailbox first.",
             )

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.common import JsonOption, WorkspaceOption, echo, leave, note, open_workspace, print_json, table
+from harness.cli.common import JsonOption, WorkspaceOption, echo, leave, note, open_workspace, print_json, reader, table
 
 if TYPE_CHECKING:
     from harness.campaign.expand import Expansion
     from harness.check.notice import Notice
     from harness.check.route import Greeting
-    from harness.check.seedling import SeedPast
     from harness.check.spamscore import Score
     from harness.check.survey import Subject, Tools
     from harness.edge.check_file import CheckFile
@@ -87,6 +86,7 @@ def prepare_check(
     from harness.check.lookup import PublicSuffixes
     from harness.check.survey import Subject, Tools
     from harness.edge.web import Follower
+    from harness.run.past import history, past_of
 
     settings = read_settings(place)
     _refuse_both(settings, live=live, follow=follow, offline=offline)
@@ -96,14 +96,14 @@ def prepare_check(
         note(f"note: {text}")
     now = datetime.now(UTC)
     messages, rungs = _build(expansion, seeds, now)
-    facts = _facts(place)
+    facts, sent = history(place, seeds, now)
     received, signing = _read_back(facts, whole)
     signing = [*((s.domain.lower(), s.selector) for s in settings.dkim), *signing]
     if whole.dkim:
         signing.insert(0, (whole.dkim.domain.lower(), whole.dkim.selector))
     subject = Subject(
         _address(whole.sender), whole.envelope_sender, through, seeds, messages, rungs, tuple(dict.fromkeys(signing)),
-        received, past_of(seeds, facts, now), whole.transactional,
+        received, past_of(seeds, through, facts, sent, now=now, read=reader(place)), whole.transactional,
     )  # fmt: skip
     resolver = _resolver(settings, offline=offline)
     follower = Follower(resolver, settings.follow.hops, settings.follow.timeout, settings.follow.private)
@@ -177,44 +177,6 @@ def _build(expansion: Expansion, seeds: Segment, now: datetime) -> tuple[dict[st
         for r in ladder
     ]
     return messages, rungs
-
-
-def _facts(place: Workspace) -> list[RunFacts]:
-    """Return what the ledger has, nothing where there is none yet."""
-    from harness.edge.ledger import Ledger
-
-    if not place.ledger_path.is_file():
-        return []
-    with Ledger.open(place.ledger_path, create=False) as ledger:
-        return [ledger.facts(run.id) for run in ledger.runs()]
-
-
-def past_of(seeds: Segment, facts: Sequence[RunFacts], now: datetime) -> Mapping[str, SeedPast]:
-    """Say of each seed what the ledger knows: sent today, suppressed, refused for reasons of the recipient."""
-    from harness.bounce.reply import read_reply
-    from harness.check.seedling import SeedPast
-    from harness.model.answer import Kind, Level
-
-    out: dict[str, SeedPast] = {}
-    for seed in seeds.seeds:
-        today = suppressed = 0
-        refused: dict[str, int] = {}
-        last = ""
-        for run in facts:
-            for trial in (t for t in run.trials if t.ask.seed == seed.address):
-                begun = trial.attempts[-1].begun if trial.attempts else None
-                today += bool(begun and begun.date() == now.date())
-                readings = [(a.kind, a.reading) for a in trial.answers]
-                if trial.reply:
-                    readings.append((Kind.OTHER, read_reply(trial.reply.text, code=trial.reply.code)))
-                for kind, reading in readings:
-                    if kind is Kind.SUPPRESSED or reading.cause == "suppressed":
-                        suppressed, last = suppressed + 1, f"run {run.run.id}"
-                    elif reading.level is Level.RECIPIENT:
-                        refused[reading.cause] = refused.get(reading.cause, 0) + 1
-                        last = f"run {run.run.id}"
-        out[seed.address] = SeedPast(today, suppressed, refused, last)
-    return out
 
 
 def _read_back(facts: Sequence[RunFacts], campaign: Campaign) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:

@@ -57,7 +57,8 @@ def test_a_mailbox_elsewhere_is_not_a_seed() -> None:
 @pytest.mark.parametrize(
     ("past", "wanted"),
     [
-        (SeedPast(suppressed=1), {"seed-suppressed": "fail"}),
+        (SeedPast(suppressed="run r1"), {"seed-suppressed": "fail"}),
+        (SeedPast(elsewhere=("relay other, run r1",)), {"seed-suppressed": "note"}),
         (SeedPast(refused={"mailbox_full": 2}), {"seed-refused": "warn"}),
         (SeedPast(sent_today=10), {"seed-cap": "fail"}),
         (SeedPast(sent_today=7), {"seed-cap": "note"}),
