@@ -200,15 +200,21 @@ def _read_back(facts: Sequence[RunFacts], campaign: Campaign) -> tuple[list[tupl
 
 def greet(place: Workspace, relay: Relay) -> Greeting | None:
     """Connect, protect the line, log in, say NOOP and QUIT; None for a sandbox, which has no server of its own yet."""
+    from harness.check.route import Greeting
+    from harness.errors import HarnessError
+
     if relay.kind == "sandbox":
         return None
-    return asyncio.run(_greet(place.unlock(relay)))
+    try:
+        return asyncio.run(_greet(place.unlock(relay)))
+    except HarnessError as error:
+        return Greeting({}, False, False, error=str(error))
 
 
 async def _greet(relay: Relay) -> Greeting:
     from harness.check.route import Greeting
     from harness.edge.line import SILENCE, Line
-    from harness.errors import HarnessError
+    from harness.errors import RelayError
     from harness.model.relay import Tls
 
     line = Line(relay)
@@ -216,11 +222,11 @@ async def _greet(relay: Relay) -> Greeting:
         await line.open()
         answer = await line.say(b"NOOP")
         greeting = Greeting(
-            dict(line.offered), relay.tls is not Tls.NONE, relay.username is not None, f"{answer.code} {answer.message}"
+            dict(line.offered), relay.tls is not Tls.NONE, relay.username is not None, line.told(answer)
         )
         await line.close()
-    except (HarnessError, *SILENCE) as error:
-        return Greeting({}, False, False, error=str(error))
+    except SILENCE as failure:
+        raise RelayError(f"{line.where}: after login: {line.explain(failure)}") from None
     finally:
         line.abort()
     return greeting
