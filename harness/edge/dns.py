@@ -7,9 +7,13 @@ asked without end: each question costs the whole time limit.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from harness.model.found import Found, Lookup
 from harness.model.seed import is_reserved
+
+if TYPE_CHECKING:
+    import dns.message
 
 MOST_SILENT = 2  # questions in a row without an answer, before it is looked whether anybody is there at all
 
@@ -73,7 +77,10 @@ class Dns:
             answer = self._resolver.resolve(dns.name.from_text(name), kind, search=False)
         except dns.resolver.NXDOMAIN:
             return Lookup(name, kind, Found.NO_NAME)
-        except dns.resolver.NoAnswer:
+        except dns.resolver.NoAnswer as none:
+            target = _left_open(none.kwargs["response"])
+            if target:
+                return _failed(name, kind, f"it is an alias of {target}, for which the name servers have no answer")
             return Lookup(name, kind, Found.EMPTY)
         except dns.resolver.NoNameservers as error:
             return _failed(name, kind, "the name servers fail or refuse: " + str(error).split(": ")[-1][:120])
@@ -103,6 +110,16 @@ class Offline:
     def ask(self, name: str, kind: str) -> Lookup:
         """Say that nothing was asked."""
         return _failed(name, kind, "offline: not asked")
+
+
+def _left_open(response: dns.message.Message) -> str:
+    """Return the alias that an answer ends with and says nothing of: no SOA stands beside it (RFC 2308 section 2.2)."""
+    import dns.rdatatype
+
+    aliases = [rrset for rrset in response.answer if rrset.rdtype == dns.rdatatype.CNAME]
+    if not aliases or any(rrset.rdtype == dns.rdatatype.SOA for rrset in response.authority):
+        return ""
+    return str(aliases[-1][0]).rstrip(".")
 
 
 def _failed(name: str, kind: str, why: str) -> Lookup:

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from harness.cli.main import app
 from harness.errors import ConfigError
-from tests.integration.around.conftest import BODY
+from tests.integration.around.conftest import BODY, CAMPAIGN
 from tests.integration.around.servers import talking
 from tests.integration.around.zones import free_port
 
@@ -67,6 +67,43 @@ def test_a_wrong_key_of_check_yaml_is_refused_with_line_and_nearest(workspace: P
     result = CliRunner().invoke(app, ["check", "sale", "--workspace", str(workspace)])
     assert "check.yaml:1" in str(result.exception)
     assert "offline" in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("domain", "selector", "ips", "wanted"),
+    [
+        ("good.test", "k1", "192.0.2.1", {}),
+        ("good.test", "esp", "192.0.2.3", {"ptr-missing": "fail"}),
+        ("good.test", "none", "203.0.113.5", {"dkim-missing": "fail", "spf-ip": "fail", "ptr-missing": "fail"}),
+        ("good.test", "big", "192.0.2.2", {"ptr-forward": "fail"}),
+        ("good.test", "ed", "192.0.2.4", {"ptr-generic": "warn"}),
+        ("good.test", "dead", "192.0.2.5", {"dkim": "unknown"}),
+        ("bad.test", "weak", "192.0.2.1", {"dkim-weak": "fail", "spf-missing": "fail", "dmarc-missing": "fail", "mail-from-missing": "fail"}),
+        ("empty.test", "k1", "192.0.2.1", {"dkim-missing": "fail", "spf-missing": "fail", "dmarc-missing": "fail", "mail-from-missing": "fail"}),
+        ("two.test", "k1", "192.0.2.1", {"dkim-missing": "fail", "spf-invalid": "fail", "dmarc-invalid": "fail", "mail-from-missing": "fail"}),
+        ("many.test", "k1", "203.0.113.11", {"dkim-missing": "fail", "spf-invalid": "fail", "spf-ip": "fail", "dmarc-missing": "fail", "mail-from-missing": "fail", "ptr-missing": "fail"}),
+        ("nowhere.test", "k1", "192.0.2.1", {"dkim-missing": "fail", "spf-missing": "fail", "dmarc-missing": "fail", "mail-from-missing": "fail"}),
+        ("failing.test", "k1", "192.0.2.1", {"dkim": "unknown", "spf": "unknown", "dmarc": "unknown", "mail-from": "unknown", "mta-sts": "unknown", "tls-rpt": "unknown", "bimi": "unknown"}),
+    ],
+)  # fmt: skip
+def test_authentication_is_told_by_what_the_zone_holds(
+    domain: str, selector: str, ips: str, wanted: dict[str, str], workspace: Path
+) -> None:
+    campaign = workspace / "variants/sale/campaign.yaml"
+    campaign.write_text(CAMPAIGN.replace("news@good.test", f"news@{domain}").replace("@good.test", f"@{domain}"))
+    for name, old, new in (
+        ("relay.yaml", "[192.0.2.1]", f"[{ips}]"),
+        ("check.yaml", "good.test, selector: k1", f"{domain}, selector: {selector}"),
+    ):
+        (workspace / name).write_text((workspace / name).read_text().replace(old, new))
+    _, told = run(workspace)
+    sections = ("spf", "dkim", "dmarc", "mail-from", "ptr", "helo", "mta-sts", "tls-rpt", "bimi")
+    wrong = {
+        f["id"]: f["level"]
+        for f in told["findings"]
+        if f["id"].startswith(sections) and f["level"] not in ("ok", "note")
+    }
+    assert wrong == wanted
 
 
 @pytest.mark.parametrize("wish", [["--follow"], ["--live"], ["--follow", "--live"]])

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
+import dns.flags
 import dns.message
 import dns.rcode
 import dns.resolver
@@ -27,8 +28,8 @@ from harness.model.relay import Relay
 
 
 @contextmanager
-def picky(code: int = 3, silent: Callable[[bytes], bool] = lambda name: False) -> Iterator[int]:
-    """A name server that answers every question alike (3: NXDOMAIN, 5: REFUSED), and some not at all."""
+def picky(code: int = 3, silent: Callable[[bytes], bool] = lambda name: False, cut: bool = False) -> Iterator[int]:
+    """A name server that answers every question alike (3: NXDOMAIN, 5: REFUSED), and some not at all or cut off."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind(("127.0.0.1", 0))
 
@@ -40,6 +41,7 @@ def picky(code: int = 3, silent: Callable[[bytes], bool] = lambda name: False) -
                     if not silent(question.question[0].name.to_text().rstrip(".").encode()):
                         answer = dns.message.make_response(question)
                         answer.set_rcode(dns.rcode.Rcode(code))
+                        answer.flags |= dns.flags.TC if cut else 0
                         server.sendto(answer.to_wire(), client)
 
         threading.Thread(target=serve, daemon=True).start()
@@ -98,6 +100,11 @@ def test_a_long_record_is_whole(resolver: Resolver) -> None:
         ("many.test", ("203.0.113.11",), [("spf-invalid", "fail"), ("spf-ip", "fail")]),
         ("open.test", (), [("spf-open", "warn")]),
         ("failing.test", ("192.0.2.1",), [("spf", "unknown")]),
+        ("split.test", ("192.0.2.77",), [("spf-ip", "ok")]),  # strings are joined without a space (section 3.3)
+        ("huge.test", ("192.0.2.1",), [("spf-ip", "ok")]),  # an answer that needs TCP
+        ("cname.test", ("192.0.2.1",), [("spf-ip", "ok")]),
+        ("sub.dname.test", (), [("spf-missing", "fail")]),  # a DNAME leads what is below it, not itself
+        ("edge.test", ("203.0.113.9",), [("spf-ip", "ok")]),  # ten lookups are allowed
     ],
 )
 def test_spf(domain: str, ips: tuple[str, ...], wanted: list[tuple[str, str]], resolver: Resolver) -> None:
@@ -128,10 +135,32 @@ def test_spf_lookups_are_counted_through_includes(resolver: Resolver) -> None:
         ("broken", "bad.test", ("dkim-invalid", "fail")),
         ("testing", "bad.test", ("dkim-testing", "warn")),
         ("k1", "failing.test", ("dkim", "unknown")),
+        ("big", "good.test", ("dkim", "ok")),  # 4096 bits: an answer that needs TCP
+        ("esp", "good.test", ("dkim", "ok")),  # a CNAME to the ESP's key
+        ("k1", "sub.dname.test", ("dkim", "ok")),  # by a DNAME
+        ("gone", "good.test", ("dkim-missing", "fail")),
+        ("dead", "good.test", ("dkim", "unknown")),
+        ("round", "good.test", ("dkim", "unknown")),
+        ("other", "good.test", ("dkim-missing", "fail")),
+        ("second", "bad.test", ("dkim-invalid", "fail")),
+        ("kind", "bad.test", ("dkim-invalid", "fail")),
+        ("short25519", "bad.test", ("dkim-invalid", "fail")),
     ],
 )
 def test_dkim(selector: str, domain: str, wanted: tuple[str, str], resolver: Resolver) -> None:
     assert told(dkim_notices(domain, selector, resolver)) == [wanted]
+
+
+def test_no_such_name_and_no_such_record_are_told_apart(resolver: Resolver) -> None:
+    assert dkim_notices("good.test", "none", resolver)[0].evidence.endswith("no such name (NXDOMAIN)")
+    assert dkim_notices("good.test", "other", resolver)[0].evidence.endswith("no TXT record")
+
+
+def test_an_answer_that_is_cut_off_and_can_not_be_had_whole_is_no_answer(suffixes: PublicSuffixes) -> None:
+    """A firewall that lets UDP through and no TCP makes long records vanish; they are not missing."""
+    with picky(code=0, cut=True) as port:
+        notices = asked_all(Dns(["127.0.0.1"], port, 0.3), suffixes)
+    assert {n.grade for n in notices} == {Grade.UNKNOWN}
 
 
 def test_a_short_key_does_not_hide_that_it_is_in_test_mode(resolver: Resolver) -> None:
@@ -152,6 +181,9 @@ def test_a_short_key_does_not_hide_that_it_is_in_test_mode(resolver: Resolver) -
         ("news.parent.test", "parent.test", ("parent.test",), [("dmarc", "ok")]),
         ("two.test", "two.test", (), [("dmarc-invalid", "fail")]),
         ("typo.test", "typo.test", (), [("dmarc-invalid", "fail")]),
+        ("unsaid.test", "unsaid.test", (), [("dmarc-invalid", "warn"), ("dmarc-none", "note"), ("dmarc", "ok")]),
+        ("later.test", "later.test", (), [("dmarc-missing", "fail")]),
+        ("away.test", "away.test", (), [("dmarc", "ok")]),
         ("open.test", "open.test", (), [("dmarc-none", "note"), ("dmarc-reports", "note"), ("dmarc", "ok")]),
         ("empty.test", "empty.test", (), [("dmarc-missing", "fail")]),
         ("failing.test", "failing.test", (), [("dmarc", "unknown")]),
@@ -180,6 +212,8 @@ def test_a_subdomain_has_its_parents_subdomain_policy(resolver: Resolver, suffix
     [
         ("good.test", ("mail-from", "ok")),
         ("null.test", ("mail-from-null", "fail")),
+        ("cname.test", ("mail-from", "ok")),
+        ("mx.sub.dname.test", ("mail-from-implicit", "warn")),
         ("implicit.test", ("mail-from-implicit", "warn")),
         ("six.test", ("mail-from-implicit", "warn")),
         ("deadmx.test", ("mail-from-dead", "fail")),
