@@ -10,6 +10,8 @@ from harness.model.relay import Relay
 from harness.model.seed import APPLE_DOMAINS, Segment, is_reserved
 
 RELAY_DOMAIN = "privaterelay.appleid.com"
+UNREGISTERED = "relay_rejected"  # the class of what private relay says to senders that it doesn't know
+REGISTER = "Register From's and MAIL FROM's domains at developer.apple.com (Sign in with Apple, email sources)."
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +21,7 @@ class SeedPast:
     sent_today: int = 0
     suppressed: str = ""  # the run in which this relay's provider suppressed it, with nothing accepted since
     elsewhere: Sequence[str] = ()  # other relays, with the run, whose providers did
-    refused: Mapping[str, int] = field(default_factory=dict)  # class -> how often since the last acceptance
+    refused: Mapping[str, int] = field(default_factory=dict)  # class -> how often since a message was accepted
     last: str = ""  # the run of the last refusal
 
 
@@ -58,10 +60,16 @@ def seed_notices(
             )
         out += _past(seed.address, known, segment.daily_cap, relay)
     if any(seed.domain == RELAY_DOMAIN for seed in segment.seeds) and not relay.loopback:
-        out.append(Notice("seed-relay", Grade.NOTE, RELAY_DOMAIN, "private relay takes mail of registered senders only",
-                          f"From {from_domain}, MAIL FROM {mail_from}",
-                          "Register both domains at developer.apple.com (Sign in with Apple, email sources), or "
-                          "the refusals are `unauthorized sender`."))  # fmt: skip
+        out.append(
+            Notice(
+                "seed-relay",
+                Grade.NOTE,
+                RELAY_DOMAIN,
+                "private relay takes mail of registered senders only",
+                f"From {from_domain}, MAIL FROM {mail_from}",
+                f"{REGISTER} Else the refusals are `unauthorized sender`.",
+            )
+        )
     domains = sorted({seed.domain for seed in segment.seeds})
     if len(segment.seeds) < 4:
         out.append(
@@ -112,14 +120,15 @@ def _past(address: str, known: SeedPast, cap: int, relay: Relay) -> list[Notice]
             )
         )
     for cause, count in sorted(known.refused.items()):
+        unregistered = cause == UNREGISTERED
         out.append(
             Notice(
-                "seed-refused",
+                "seed-relay" if unregistered else "seed-refused",
                 Grade.WARN,
                 address,
                 f"refused before as {cause} ({count} time{'s' * (count > 1)}), and nothing was accepted since",
                 known.last,
-                "Look into that mailbox first.",
+                REGISTER if unregistered else "Look into that mailbox first.",
             )
         )
     left = cap - known.sent_today

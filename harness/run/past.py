@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
-from harness.check.seedling import SeedPast
+from harness.check.seedling import UNREGISTERED, SeedPast
 from harness.edge.config import Workspace
 from harness.edge.ledger import Ledger
 from harness.judge.settle import settle_run
@@ -52,7 +52,7 @@ def past_of(
             refused[address].clear()
         elif said.cause == "suppressed":
             suppressed[address][through] = where
-        elif said.level is Level.RECIPIENT:
+        elif said.level is Level.RECIPIENT or said.cause == UNREGISTERED:
             refused[address][said.cause] += 1
             last[address] = where
     return {
