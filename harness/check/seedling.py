@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from harness.check.lookup import Resolver, could_not
 from harness.check.notice import Grade, Notice
 from harness.model.relay import Relay
-from harness.model.seed import APPLE_DOMAINS, Segment, is_reserved
+from harness.model.seed import Segment, is_reserved
 
 RELAY_DOMAIN = "privaterelay.appleid.com"
+APPLE_MX = ".mail.icloud.com"  # mx01 and mx02 take the mail of domains hosted on iCloud Mail
 UNREGISTERED = "relay_rejected"  # the class of what private relay says to senders that it doesn't know
 REGISTER = "Register From's and MAIL FROM's domains at developer.apple.com (Sign in with Apple, email sources)."
 
@@ -26,7 +28,12 @@ class SeedPast:
 
 
 def seed_notices(
-    segment: Segment, relay: Relay, past: Mapping[str, SeedPast], from_domain: str, mail_from: str
+    segment: Segment,
+    relay: Relay,
+    past: Mapping[str, SeedPast],
+    from_domain: str,
+    mail_from: str,
+    resolver: Resolver,
 ) -> list[Notice]:
     """Say which seeds can't be used, or are nearly used up."""
     out = []
@@ -45,20 +52,11 @@ def seed_notices(
             )
         )
     for seed in segment.seeds:
-        host = seed.address.rpartition("@")[2].lower()
-        known = past.get(seed.address, SeedPast())
-        if not is_reserved(seed.address) and host not in APPLE_DOMAINS and seed.domain != "custom":
-            out.append(
-                Notice(
-                    "seed-not-apple",
-                    Grade.FAIL,
-                    seed.address,
-                    "not a mailbox at Apple",
-                    host,
-                    "Use icloud.com, me.com, mac.com, a relay address, or domain: custom.",
-                )
-            )
-        out += _past(seed.address, known, segment.daily_cap, relay)
+        out += _past(seed.address, past.get(seed.address, SeedPast()), segment.daily_cap, relay)
+    if not relay.loopback:
+        hosts = [seed.address.rpartition("@")[2].lower() for seed in segment.seeds if seed.domain == "custom"]
+        for host in dict.fromkeys(host for host in hosts if not is_reserved(host)):
+            out += _hosted(host, resolver)
     if any(seed.domain == RELAY_DOMAIN for seed in segment.seeds) and not relay.loopback:
         out.append(
             Notice(
@@ -93,6 +91,26 @@ def seed_notices(
             )
         )
     return out
+
+
+def _hosted(host: str, resolver: Resolver) -> list[Notice]:
+    """Say whether a domain of one's own (`domain: custom`) is hosted on iCloud Mail: Apple's MX takes its mail."""
+    about, found = f"seeds at {host}", resolver.ask(host, "MX")
+    if any(record.rstrip(".").lower().endswith(APPLE_MX) for record in found.records):
+        return []
+    if found.failed:
+        finding, evidence, do = "whether Apple hosts them could not be checked", could_not(found), "Ask again later."
+        return [Notice("seed-not-apple", Grade.UNKNOWN, about, finding, evidence, do)]
+    return [
+        Notice(
+            "seed-not-apple",
+            Grade.FAIL,
+            about,
+            "not hosted at Apple, although seeds.yaml says domain: custom",
+            f"MX {host}: {', '.join(found.records[:4]) or found.none}",
+            "Use mailboxes at icloud.com, me.com or mac.com, a relay address, or a domain hosted on iCloud Mail.",
+        )
+    ]
 
 
 def _past(address: str, known: SeedPast, cap: int, relay: Relay) -> list[Notice]:

@@ -81,7 +81,9 @@ class Tools:
 def survey(subject: Subject, tools: Tools) -> list[Notice]:
     """Check everything, worst first."""
     notices = [*_authentication(subject, tools), *_messages(subject, tools)]
-    notices += seed_notices(subject.segment, subject.relay, subject.past, subject.from_domain, subject.mail_from)
+    notices += seed_notices(
+        subject.segment, subject.relay, subject.past, subject.from_domain, subject.mail_from, tools.resolver
+    )
     size = max((len(raw) for raw in subject.messages.values()), default=0)
     notices += route_notices(subject.relay, tools.greeting, size)
     notices += arrival_notices(subject.received)

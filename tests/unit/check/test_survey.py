@@ -37,7 +37,7 @@ def ids(notices: list[Notice]) -> dict[str, str]:
 
 def seeds(segment: Segment = APPLE, relay: Relay = ESP, **past: SeedPast) -> dict[str, str]:
     known = {seed.address: p for seed, p in zip(segment.seeds, past.values(), strict=False)}
-    return ids(seed_notices(segment, relay, known, "shop.example", "mail.shop.example"))
+    return ids(seed_notices(segment, relay, known, "shop.example", "mail.shop.example", Nowhere()))
 
 
 def test_seeds_that_can_be_used_are_said_to_be() -> None:
@@ -49,9 +49,26 @@ def test_reserved_seeds_are_for_a_sandbox() -> None:
     assert seeds(MADE_UP, SANDBOX) == {"seed-reserved": "note"}
 
 
-def test_a_mailbox_elsewhere_is_not_a_seed() -> None:
-    other = replace(APPLE, seeds=(*APPLE.seeds, Seed("a@gmail.com", "icloud.com"), Seed("b@our-own.net", "custom")))
-    assert seeds(other) == {"seed-not-apple": "fail"}
+@pytest.mark.parametrize(
+    ("state", "records", "wanted"),
+    [
+        (Found.RECORDS, ("10 mx01.mail.icloud.com.", "10 mx02.mail.icloud.com."), {"seeds": "ok"}),
+        (Found.RECORDS, ("10 mx.other.example.",), {"seed-not-apple": "fail"}),
+        (Found.NO_NAME, (), {"seed-not-apple": "fail"}),
+        (Found.FAILED, (), {"seed-not-apple": "unknown"}),
+    ],
+)
+def test_a_domain_of_ones_own_is_a_seeds_if_apple_hosts_it(
+    state: Found, records: tuple[str, ...], wanted: dict[str, str]
+) -> None:
+    class Table:
+        def ask(self, name: str, kind: str) -> Lookup:
+            assert (name, kind) == ("our-own.net", "MX")
+            return Lookup(name, kind, state, records)
+
+    custom = replace(APPLE, seeds=(*APPLE.seeds, Seed("a@our-own.net", "custom"), Seed("b@our-own.net", "custom")))
+    assert ids(seed_notices(custom, ESP, {}, "shop.example", "mail.shop.example", Table())) == wanted
+    assert ids(seed_notices(custom, SANDBOX, {}, "shop.example", "mail.shop.example", Nowhere())) == {"seeds": "ok"}
 
 
 @pytest.mark.parametrize(
@@ -71,7 +88,8 @@ def test_what_the_ledger_knows_of_a_seed_is_told(past: SeedPast, wanted: dict[st
 
 def test_private_relay_asks_for_registered_senders() -> None:
     relayed = replace(APPLE, seeds=(*APPLE.seeds, Seed("x1@privaterelay.appleid.com", "privaterelay.appleid.com")))
-    (notice,) = [n for n in seed_notices(relayed, ESP, {}, "shop.example", "mail.shop.example") if n.id == "seed-relay"]
+    notices = seed_notices(relayed, ESP, {}, "shop.example", "mail.shop.example", Nowhere())
+    (notice,) = [n for n in notices if n.id == "seed-relay"]
     assert "shop.example" in notice.evidence
     assert "mail.shop.example" in notice.evidence
 
