@@ -7,7 +7,7 @@ not that the name is listed. Anything outside 127.0.0.0/8 is a parked or hijacke
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness.check.lookup import Resolver, could_not
@@ -27,17 +27,13 @@ class Blocklist:
 _TESTS = {"domain": ("test", "invalid"), "ip4": ("127.0.0.2", "127.0.0.1"), "ip6": ("::ffff:7f00:2", "::ffff:7f00:1")}
 
 
-def list_notices(listing: Blocklist, subjects: Iterable[str], resolver: Resolver) -> list[Notice]:
-    """Ask one list about domains or IPs, having seen that its answers mean something."""
-    asked = list(dict.fromkeys(subjects))
-    if not asked:
-        return []
-    kinds = {f"ip{ipaddress.ip_address(one).version}" for one in asked} if listing.of == "ip" else {"domain"}
-    tests = [_tested(listing, kind, resolver) for kind in sorted(kinds)]
-    out = [notice for notice in tests if notice]
-    if any(notice.id == "blocklist-everything" for notice in out):
-        return out
-    return out + [notice for subject in asked for notice in listing_notices(subject, listing, resolver)]
+def trust_notices(listing: Blocklist, subjects: Sequence[str], resolver: Resolver) -> list[Notice]:
+    """Ask a list for the test entries of what it is to be asked about; UNKNOWN where its answers mean nothing."""
+    if listing.of == "ip":
+        kinds = sorted({f"ip{ipaddress.ip_address(subject).version}" for subject in subjects})
+    else:
+        kinds = ["domain"] if subjects else []
+    return [notice for kind in kinds for notice in [_tested(listing, kind, resolver)] if notice]
 
 
 def listing_notices(subject: str, listing: Blocklist, resolver: Resolver) -> list[Notice]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from urllib.parse import unquote
 
 from harness.check.link import Link
@@ -35,61 +34,32 @@ _UNSUBSCRIBES = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Walk:
-    """The URLs to open, and what is said of those that are not."""
-
-    urls: tuple[str, ...]
-    notices: tuple[Notice, ...]
-
-
-def plan_walk(links: Sequence[Link], most: int) -> Walk:
-    """Choose the links to open: each URL once, none that unsubscribes, and at most so many."""
-    ending = {_place(link.url) for link in links if link.kind == "list-unsubscribe"}
-    urls = dict.fromkeys(
-        link.url for link in links if link.kind in ("link", "text") and link.scheme in ("http", "https") and link.host
+def plan_walk(links: Sequence[Link]) -> tuple[list[str], list[Notice]]:
+    """Choose the URLs to open, each once and none that unsubscribes; say which are left alone."""
+    ending = {_page(link.url) for link in links if link.kind == "list-unsubscribe"}
+    opened = [link for link in links if link.kind in ("link", "text") and link.scheme in ("http", "https")]
+    left = {link.url: None for link in opened if _page(link.url) in ending or _ends(link)}
+    urls = [url for url in dict.fromkeys(link.url for link in opened) if url not in left]
+    if not left:
+        return urls, []
+    first, *more = left
+    about = f"link {first[:120]}" + (f" and {len(more):,} more" if more else "")
+    alone = Notice(
+        "link-unsubscribe",
+        Grade.NOTE,
+        about,
+        "not followed: it may end the subscription",
+        "its URL, its words or List-Unsubscribe say so; opening it could unsubscribe the seed",
+        "Open it by hand with an address that may be taken off the list.",
     )
-    left = dict.fromkeys(link.url for link in links if link.url in urls and (_place(link.url) in ending or _ends(link)))
-    wanted = [url for url in urls if url not in left]
-    notices = []
-    if left:
-        notices.append(
-            Notice(
-                "link-unsubscribe",
-                Grade.NOTE,
-                _some(list(left)),
-                f"left alone: {_many(len(left), 'link')} that may end the subscription",
-                "opening it would unsubscribe the seed",
-                "Open it by hand with an address that may be taken off the list.",
-            )
-        )
-    if len(wanted) > most:
-        notices.append(
-            Notice(
-                "link-unfollowed",
-                Grade.NOTE,
-                _some(wanted[most:]),
-                f"not followed: {_many(len(wanted) - most, 'link')} over the limit of {most}",
-                f"{most} of {len(wanted):,} were followed, in the order of the message",
-                "Their hosts were looked at; open by hand those whose redirects matter.",
-            )
-        )
-    return Walk(tuple(wanted[:most]), tuple(notices))
+    return urls, [alone]
 
 
 def _ends(link: Link) -> bool:
     return any(_UNSUBSCRIBES.search(words) for words in (unquote(link.url), link.text, link.near))
 
 
-def _place(url: str) -> str:
+def _page(url: str) -> str:
     """Return what links to one page share: all before the query, where that is more than a host."""
     page = re.split("[?#]", url, maxsplit=1)[0]
     return page if page.count("/") > 3 or (page.count("/") == 3 and not page.endswith("/")) else url
-
-
-def _some(urls: Sequence[str]) -> str:
-    return f"link {urls[0][:120]}" + (f" and {len(urls) - 1:,} more" if len(urls) > 1 else "")
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'s' * (count != 1)}"

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from harness.edge.schema import Duration, Port, Strict
+from harness.edge.schema import Duration, IpAddress, Port, Strict
 
 Wait = Annotated[Duration, Field(gt=0, le=600)]
 
@@ -14,7 +14,7 @@ Wait = Annotated[Duration, Field(gt=0, le=600)]
 class ResolverFile(Strict):
     """Which name servers are asked; none: the system's."""
 
-    nameservers: tuple[str, ...] = ()
+    nameservers: tuple[IpAddress, ...] = ()
     port: Port = 53
     timeout: Wait = 3.0
 

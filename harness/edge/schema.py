@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from harness.edge.yamlfile import Document, Place, nearest
 from harness.errors import ConfigError
@@ -24,7 +25,16 @@ def seconds(value: Any) -> float:
     return float(match[1]) * _UNITS[match[2] or "s"]
 
 
+def ip_address(text: str) -> str:
+    """Read an IP address; returns it in its usual form."""
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        raise ValueError(f"{text!r} is no IP address; write one such as 192.0.2.53 or 2001:db8::53") from None
+
+
 Duration = Annotated[float, BeforeValidator(seconds)]
+IpAddress = Annotated[str, AfterValidator(ip_address)]
 Provider = Literal[
     "acs", "ses", "sendgrid", "mailgun", "postmark", "sparkpost", "mailjet", "brevo", "kumomta", "powermta"
 ]
@@ -132,7 +142,7 @@ class RelayFile(Strict):
     pace: PaceFile = PaceFile()
     headers: dict[str, str] = {}
     bounces: list[BounceFile] = []
-    sending_ips: list[str] = []
+    sending_ips: list[IpAddress] = []
     company: str = ""
     contact: str = ""
 

@@ -11,6 +11,7 @@ from harness.check.notice import Grade, Notice, stops
 from harness.check.route import Greeting, route_notices
 from harness.check.seedling import SeedPast, arrival_notices, seed_notices
 from harness.check.survey import Subject, Tools, signatures, survey
+from harness.model.hop import Hop
 from harness.model.relay import Answers, BounceSource, Relay, Tls
 from harness.model.seed import Seed, Segment
 from tests.unit.check.builders import NOW, mail
@@ -36,7 +37,7 @@ def ids(notices: list[Notice]) -> dict[str, str]:
 
 def seeds(segment: Segment = APPLE, relay: Relay = ESP, **past: SeedPast) -> dict[str, str]:
     known = {seed.address: p for seed, p in zip(segment.seeds, past.values(), strict=False)}
-    return ids(seed_notices(segment, relay, known, "shop.example", "mail.shop.example"))
+    return ids(seed_notices(segment, relay, known, "shop.example", "mail.shop.example", Nowhere()))
 
 
 def test_seeds_that_can_be_used_are_said_to_be() -> None:
@@ -48,15 +49,33 @@ def test_reserved_seeds_are_for_a_sandbox() -> None:
     assert seeds(MADE_UP, SANDBOX) == {"seed-reserved": "note"}
 
 
-def test_a_mailbox_elsewhere_is_not_a_seed() -> None:
-    other = replace(APPLE, seeds=(*APPLE.seeds, Seed("a@gmail.com", "icloud.com"), Seed("b@our-own.net", "custom")))
-    assert seeds(other) == {"seed-not-apple": "fail"}
+@pytest.mark.parametrize(
+    ("state", "records", "wanted"),
+    [
+        (Found.RECORDS, ("10 mx01.mail.icloud.com.", "10 mx02.mail.icloud.com."), {"seeds": "ok"}),
+        (Found.RECORDS, ("10 mx.other.example.",), {"seed-not-apple": "fail"}),
+        (Found.NO_NAME, (), {"seed-not-apple": "fail"}),
+        (Found.FAILED, (), {"seed-not-apple": "unknown"}),
+    ],
+)
+def test_a_domain_of_ones_own_is_a_seeds_if_apple_hosts_it(
+    state: Found, records: tuple[str, ...], wanted: dict[str, str]
+) -> None:
+    class Table:
+        def ask(self, name: str, kind: str) -> Lookup:
+            assert (name, kind) == ("our-own.net", "MX")
+            return Lookup(name, kind, state, records)
+
+    custom = replace(APPLE, seeds=(*APPLE.seeds, Seed("a@our-own.net", "custom"), Seed("b@our-own.net", "custom")))
+    assert ids(seed_notices(custom, ESP, {}, "shop.example", "mail.shop.example", Table())) == wanted
+    assert ids(seed_notices(custom, SANDBOX, {}, "shop.example", "mail.shop.example", Nowhere())) == {"seeds": "ok"}
 
 
 @pytest.mark.parametrize(
     ("past", "wanted"),
     [
-        (SeedPast(suppressed=1), {"seed-suppressed": "fail"}),
+        (SeedPast(suppressed="run r1"), {"seed-suppressed": "fail"}),
+        (SeedPast(elsewhere=("relay other, run r1",)), {"seed-suppressed": "note"}),
         (SeedPast(refused={"mailbox_full": 2}), {"seed-refused": "warn"}),
         (SeedPast(sent_today=10), {"seed-cap": "fail"}),
         (SeedPast(sent_today=7), {"seed-cap": "note"}),
@@ -69,7 +88,8 @@ def test_what_the_ledger_knows_of_a_seed_is_told(past: SeedPast, wanted: dict[st
 
 def test_private_relay_asks_for_registered_senders() -> None:
     relayed = replace(APPLE, seeds=(*APPLE.seeds, Seed("x1@privaterelay.appleid.com", "privaterelay.appleid.com")))
-    (notice,) = [n for n in seed_notices(relayed, ESP, {}, "shop.example", "mail.shop.example") if n.id == "seed-relay"]
+    notices = seed_notices(relayed, ESP, {}, "shop.example", "mail.shop.example", Nowhere())
+    (notice,) = [n for n in notices if n.id == "seed-relay"]
     assert "shop.example" in notice.evidence
     assert "mail.shop.example" in notice.evidence
 
@@ -118,7 +138,7 @@ def whole(relay: Relay, segment: Segment, **tools: object) -> list[Notice]:
         relay,
         segment,
         {s.address: raw for s in segment.seeds},
-        [("control", raw)],
+        [("control", lambda: raw)],
     )
     return survey(subject, Tools(Nowhere(), PublicSuffixes(), NOW, **tools))  # type: ignore[arg-type]
 
@@ -140,9 +160,9 @@ def test_the_table_begins_with_the_worst_and_says_nothing_twice() -> None:
 def test_redirects_are_followed_only_where_asked_and_their_hosts_checked() -> None:
     asked = []
 
-    def follow(url: str) -> list[tuple[str, int, str]]:
+    def follow(url: str) -> list[Hop]:
         asked.append(url)
-        return [(url, 302, ""), ("https://tracker.example/x", 302, ""), ("https://bit.ly/x", 404, "")]
+        return [Hop(url, 302), Hop("https://tracker.example/x", 302), Hop("https://bit.ly/x", 404)]
 
     plain = whole(ESP, APPLE)
     followed = whole(ESP, APPLE, follow=follow)
