@@ -9,7 +9,7 @@ import pytest
 from harness.check.lookup import Found, Lookup, PublicSuffixes
 from harness.check.notice import Grade, Notice, stops
 from harness.check.route import Greeting, route_notices
-from harness.check.seedling import SeedPast, arrival_notices, seed_notices
+from harness.check.seedling import SeedPast, arrival_notices, results_of, seed_notices
 from harness.check.survey import Subject, Tools, signatures, survey
 from harness.model.hop import Hop
 from harness.model.relay import Answers, BounceSource, Relay, Tls
@@ -124,6 +124,29 @@ def test_what_a_receiver_found_is_shown() -> None:
     (bad,) = arrival_notices([("control", "mx.icloud.com; spf=pass; dkim=fail; dmarc=pass")])
     assert (good.grade, bad.grade) == (Grade.OK, Grade.WARN)
     assert "dkim=fail" in bad.finding
+
+
+@pytest.mark.parametrize(
+    ("header", "wanted"),
+    [
+        (
+            "mx.a; dkim=pass header.d=shop.example; dkim=fail header.d=esp.example; spf=pass",
+            {"dkim": "pass", "spf": "pass"},
+        ),
+        ("mx.a; dkim=fail header.d=esp.example; dkim=pass header.d=shop.example", {"dkim": "pass"}),
+        ("mx.a; dkim=fail (bad signature); dkim=none", {"dkim": "none"}),
+        (
+            "mx.a 1; spf/1 = pass (not dkim=fail; (spf=fail)) smtp.mailfrom=dmarc=x; dmarc=pass",
+            {"spf": "pass", "dmarc": "pass"},
+        ),
+        ('mx.a; spf=pass reason="see; dkim=fail"; dkim=pass', {"spf": "pass", "dkim": "pass"}),
+        ("dkim-verifier.icloud.com; dkim=pass\ndmarc.icloud.com; dmarc=pass", {"dkim": "pass", "dmarc": "pass"}),
+        ("mx.a; none", {}),
+        ("(" * 3_000, {}),
+    ],
+)
+def test_one_good_signature_of_several_is_enough(header: str, wanted: dict[str, str]) -> None:
+    assert results_of(header) == wanted
 
 
 def test_signatures_of_a_received_copy_name_selectors() -> None:
