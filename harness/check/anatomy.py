@@ -236,7 +236,7 @@ class _Reader:
             self._display(tag.name, given)
 
     def _attribute(self, tag: Tag, name: str, value: str, given: dict[str, str]) -> None:
-        if not value:
+        if not value and (tag.name, name) != ("a", "href"):
             return
         if name in _SETS:
             urls = [url.strip(",") for url in _CANDIDATES.split(value)]

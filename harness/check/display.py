@@ -43,7 +43,7 @@ def display_notices(anatomy: Anatomy, about: str) -> list[Notice]:
                 )
             )
     relative = [
-        link.url
+        link.url or "(empty)"
         for link in anatomy.links
         if link.kind in ("link", "image") and not link.scheme and not link.url.startswith("#")
     ]

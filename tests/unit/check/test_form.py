@@ -166,6 +166,8 @@ def test_a_transactional_message_needs_no_unsubscribe() -> None:
         ("<iframe src='https://shop.example'></iframe>", "display-element"),
         ("<base href='https://shop.example/'>", "display-element"),
         ("<a href='/sale'>a</a>", "display-relative"),
+        ("<a href='//shop.example/sale'>a</a>", "display-relative"),
+        ("<a href=''>a</a>", "display-relative"),
         ("<img src='https://shop.example/a.svg' alt='a'>", "display-image"),
         ("<img src='cid:logo' alt='a'>", "display-cid"),
         ("<img src='https://shop.example/a.png'>", "display-alt"),
