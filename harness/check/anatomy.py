@@ -118,11 +118,11 @@ def _decoded(content: bytes, charset: str) -> tuple[str, str]:
     except (LookupError, UnicodeError, ValueError):
         name = "unknown"
     if name == "unknown" or name in _NO_CHARSETS:
-        return content.decode("utf-8", "replace"), f"{charset[:40]} is the name of no charset"
+        return content.decode("utf-8", "replace"), f"{charset[:40]} is no charset that readers know"
     try:
         return content.decode(name), ""
     except UnicodeError:
-        wrong = f"bytes that are not {charset[:40]}" if charset else "bytes beyond ASCII, and no charset is named"
+        wrong = f"its bytes are not {charset[:40]}" if charset else "letters beyond ASCII, and no charset is named"
     try:
         return content.decode("utf-8"), wrong
     except UnicodeError:

@@ -6,7 +6,7 @@ import re
 from urllib.parse import unquote
 
 from harness.check.anatomy import Anatomy
-from harness.check.notice import Grade, Notice
+from harness.check.notice import Grade, Notice, many
 
 ELEMENTS = {  # element or attribute -> what becomes of it, what to do
     "script": ("scripts never run in mail and are a mark against it", "Take it out."),
@@ -38,7 +38,7 @@ def display_notices(anatomy: Anatomy, about: str) -> list[Notice]:
                     grade,
                     about,
                     f"<{name}>: {what}" if name != "on*" else what,
-                    f"{count} of them",
+                    f"{count:,} of them",
                     do,
                 )
             )
@@ -53,8 +53,8 @@ def display_notices(anatomy: Anatomy, about: str) -> list[Notice]:
                 "display-relative",
                 Grade.FAIL,
                 about,
-                f"{len(relative)} links without https://",
-                ", ".join(relative[:3])[:200],
+                "links or images without https://",
+                f"{len(relative):,} of them: {', '.join(relative[:3])[:200]}",
                 "Write whole URLs; a mail has no place that they could start from.",
             )
         )
@@ -94,9 +94,9 @@ def display_notices(anatomy: Anatomy, about: str) -> list[Notice]:
                 "display-alt",
                 Grade.NOTE,
                 about,
-                f"{anatomy.features['img without alt']} images without alt text",
+                f"{many(anatomy.features['img without alt'], 'image')} without alt text",
                 "",
-                "Say what they show; pictures may be off.",
+                'Say in alt="…" what each shows; pictures may be off.',
             )
         )
     if any(link.kind == "css" for link in anatomy.links):
@@ -105,7 +105,7 @@ def display_notices(anatomy: Anatomy, about: str) -> list[Notice]:
                 "display-css",
                 Grade.WARN,
                 about,
-                "a style sheet from outside, which is not loaded",
+                "a style sheet from outside, which many readers don't load",
                 "",
                 "Put the styles into the mail.",
             )

@@ -9,7 +9,7 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 
 from harness.check.anatomy import Anatomy
-from harness.check.notice import Grade, Notice
+from harness.check.notice import Grade, Notice, many
 
 LONGEST_LINE = 998  # RFC 5322 section 2.1.1, without CRLF
 ONCE = ("from", "sender", "reply-to", "to", "cc", "bcc", "message-id", "in-reply-to", "references", "subject", "date")
@@ -72,7 +72,7 @@ def _lines(anatomy: Anatomy, about: str) -> Iterator[Notice]:
             "long",
             Grade.FAIL,
             about,
-            f"{len(long)} lines of over {LONGEST_LINE} bytes",
+            f"{many(len(long), 'line')} of over {LONGEST_LINE} bytes",
             f"the first is line {long[0]}",
             "Encode the part as quoted-printable or base64.",
         )
@@ -102,9 +102,9 @@ def _headers(anatomy: Anatomy, about: str) -> Iterator[Notice]:
                 "twice",
                 Grade.FAIL,
                 about,
-                f"{name.title()} stands there {len(anatomy.all(name))} times",
+                f"the header {name.title()} stands there {len(anatomy.all(name))} times",
                 "",
-                "Only one is allowed (RFC 5322 section 3.6).",
+                "Leave one: more are not allowed (RFC 5322 section 3.6).",
             )
     authors = [address for _, address in anatomy.mailboxes("From")]
     if len(authors) > 1:
@@ -259,7 +259,7 @@ def _parts(anatomy: Anatomy, about: str) -> Iterator[Notice]:
             "charset",
             Grade.WARN,
             about,
-            f"the {kind} part holds {wrong}" if wrong.startswith("bytes") else f"the {kind} part: {wrong}",
+            f"the {kind} part: {wrong}",
             "",
             "Write the part as UTF-8 and say charset=utf-8; readers guess otherwise.",
         )
@@ -293,7 +293,7 @@ def _parts(anatomy: Anatomy, about: str) -> Iterator[Notice]:
             "images",
             Grade.WARN,
             about,
-            f"{images} images and {words} words",
+            f"{many(images, 'image')} and {many(words, 'word')}",
             "",
             "Say more in text; a mail that is one picture is what filters know from spam.",
         )

@@ -31,7 +31,7 @@ def _link(link: Link, suffixes: Suffixes) -> Iterator[Notice]:
     about = f"{link.kind} {link.url[:120]}"
     scheme = link.scheme
     if scheme == "http":
-        yield Notice("link-http", Grade.WARN, about, "HTTP, not HTTPS", link.url[:200], "Link to https://.")
+        yield Notice("link-http", Grade.WARN, about, "not encrypted: http://", link.url[:200], "Link to https://.")
     if scheme in REFUSED_SCHEMES or (scheme == "data" and link.kind == "link"):
         yield Notice(
             "link-scheme",
@@ -46,7 +46,7 @@ def _link(link: Link, suffixes: Suffixes) -> Iterator[Notice]:
             "link-userinfo",
             Grade.FAIL,
             about,
-            "a link with a name before @",
+            "a link with a user name before its host (name@host)",
             link.url[:200],
             "Take what stands before the @ out: it is a phishing sign.",
         )
