@@ -299,7 +299,13 @@ def spf_notices(spf: Spf) -> list[Notice]:
         out.append(_for_ip(about, ip, result, spf))
     if not out:
         out.append(
-            Notice("spf", Grade.OK, about, f"SPF record found, {spf.lookups} of {MOST_LOOKUPS} lookups", spf.record)
+            Notice(
+                "spf",
+                Grade.OK,
+                about,
+                f"SPF record found, {spf.lookups} of {MOST_LOOKUPS} lookups; no sending IP is known to try it for",
+                spf.record,
+            )
         )
     return out
 

@@ -229,7 +229,7 @@ def _one_silence(notices: list[Notice]) -> list[Notice]:
         f"{'; '.join(abouts[:6])}{f' and {len(abouts) - 6} more' if len(abouts) > 6 else ''}",
         f"the name servers are silent: {len(silent)} more checks could not be made",
         silent[0].evidence,
-        "Name servers that answer in check.yaml (resolver.nameservers), or ask again later.",
+        "Give name servers that answer (resolver.nameservers in check.yaml), or ask again later.",
     )
     return [notice for notice in notices if notice not in silent] + [told]
 

@@ -121,12 +121,12 @@ def prepare_check(
 
 
 def read_settings(place: Workspace) -> CheckFile:
-    """Read check.yaml, all defaults where there is none."""
+    """Read check.yaml, all defaults where there is none or nothing in it."""
     from harness.edge.check_file import CheckFile
     from harness.edge.schema import check as validate
 
     document = place.document("check.yaml")
-    return validate(document, CheckFile) if document else CheckFile()
+    return validate(document, CheckFile) if document and document.data is not None else CheckFile()
 
 
 def _refuse_both(settings: CheckFile, *, live: bool, follow: bool, offline: bool) -> None:

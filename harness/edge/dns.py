@@ -6,6 +6,7 @@ asked without end: each question costs the whole time limit.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -83,7 +84,8 @@ class Dns:
                 return _failed(name, kind, f"it is an alias of {target}, for which the name servers have no answer")
             return Lookup(name, kind, Found.EMPTY)
         except dns.resolver.NoNameservers as error:
-            return _failed(name, kind, "the name servers fail or refuse: " + str(error).split(": ")[-1][:120])
+            codes = sorted(set(re.findall(r"answered ([A-Z]+)", str(error))))
+            return _failed(name, kind, f"the name servers answer {', '.join(codes) or 'nothing that can be read'}")
         except dns.exception.Timeout:
             raise
         except (dns.exception.DNSException, UnicodeError, ValueError) as error:

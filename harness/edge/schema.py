@@ -33,8 +33,17 @@ def ip_address(text: str) -> str:
         raise ValueError(f"{text!r} is no IP address; write one such as 192.0.2.53 or 2001:db8::53") from None
 
 
+def dns_name(text: str) -> str:
+    """Read a domain name, or a part of one such as a selector; returns it without a last dot."""
+    labels = text.removesuffix(".").split(".")
+    if len(text) > 253 or not all(re.fullmatch(r"[\w-]{1,63}", label) for label in labels):
+        raise ValueError(f"{text!r} is no domain name; write it as it stands in DNS, such as shop.example")
+    return ".".join(labels)
+
+
 Duration = Annotated[float, BeforeValidator(seconds)]
 IpAddress = Annotated[str, AfterValidator(ip_address)]
+DnsName = Annotated[str, AfterValidator(dns_name)]
 Provider = Literal[
     "acs", "ses", "sendgrid", "mailgun", "postmark", "sparkpost", "mailjet", "brevo", "kumomta", "powermta"
 ]
