@@ -94,6 +94,8 @@ def prepare_check(
     expansion = expand(whole, seeds)
     for text in () if quiet else expansion.notes:
         note(f"note: {text}")
+    if live and through.kind == "sandbox":
+        note("note: the sandbox is started by a run, so --live connects to nobody")
     now = datetime.now(UTC)
     messages, rungs = _build(expansion, seeds, now)
     facts, sent = history(place, seeds, now)

@@ -23,7 +23,7 @@ from harness.check.lookup import Found, PublicSuffixes, Resolver, could_not
 from harness.check.notice import Grade, Notice
 from harness.check.sendinghost import courtesy_notices, greeting_notices, helo_notices, ip_notices, mail_from_notices
 from harness.check.spf import evaluate, spf_notices
-from harness.edge.dns import Dns, Offline
+from harness.edge.dns import MOST_SILENCES, Dns, Offline
 from harness.model.relay import Relay
 
 
@@ -368,6 +368,13 @@ def test_the_silence_of_some_names_is_not_that_of_the_name_server() -> None:
         for n in range(5):
             assert dns.ask(f"host-{n}.dead", "A").why == "no answer within the time limit"
         assert dns.ask("www.good.test", "A").state is Found.NO_NAME
+
+
+def test_no_number_of_silent_names_costs_time_without_end() -> None:
+    with picky(silent=lambda name: name.endswith(b"dead")) as port:
+        dns = Dns(["127.0.0.1"], port, 0.01)
+        found = [dns.ask(f"host-{n}.dead", "A") for n in range(100)]
+    assert sum(one.asked for one in found) == MOST_SILENCES
 
 
 def test_a_refusal_is_never_taken_for_no_record(suffixes: PublicSuffixes) -> None:
