@@ -99,6 +99,12 @@ def test_a_long_record_is_whole(resolver: Resolver) -> None:
         ("many.test", (), [("spf-invalid", "fail")]),
         ("many.test", ("203.0.113.11",), [("spf-invalid", "fail"), ("spf-ip", "fail")]),
         ("open.test", (), [("spf-open", "warn")]),
+        ("opened.test", (), [("spf-open", "warn")]),
+        (
+            "byname.test",
+            ("192.0.2.1", "192.0.2.2", "192.0.2.4"),
+            [("spf-ip", "ok"), ("spf-ip", "fail"), ("spf-ip", "fail")],
+        ),
         ("failing.test", ("192.0.2.1",), [("spf", "unknown")]),
         ("split.test", ("192.0.2.77",), [("spf-ip", "ok")]),  # strings are joined without a space (section 3.3)
         ("huge.test", ("192.0.2.1",), [("spf-ip", "ok")]),  # an answer that needs TCP
