@@ -138,7 +138,8 @@ def _links(subject: Subject, tools: Tools, parts: Mapping[str, Anatomy]) -> list
     links = list(dict.fromkeys(link for anatomy in parts.values() for link in anatomy.links))
     out: list[Notice] = []
     if tools.follow:
-        found, redirects = _chains(links, tools.follow)
+        first = next(iter(parts.values()), None)  # the others' personal links lead the same way
+        found, redirects = _chains(first.links if first else (), tools.follow)
         out += found
         links += redirects
     out += link_notices(links, tools.suffixes)
@@ -192,8 +193,11 @@ def _chains(links: Sequence[Link], follow: Follow) -> tuple[list[Notice], list[L
 
 def _all(ask: Callable[[T], Sequence[R]], about: Iterable[T]) -> list[R]:
     """Ask about many things at once, for each answer may take its whole time limit; returns all, in order."""
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    pool = ThreadPoolExecutor(AT_ONCE)
+    try:
         return [one for some in pool.map(ask, about) for one in some]
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)  # who interrupts does not wait for what was never asked
 
 
 def _merged(notices: list[Notice], seeds: int | None = None) -> list[Notice]:

@@ -30,7 +30,7 @@ PORTS = {"http": 80, "https": 443}
 # X509_V_ERR_CERT_NOT_YET_VALID, _CERT_HAS_EXPIRED, _HOSTNAME_MISMATCH, _IP_ADDRESS_MISMATCH: wrong for everybody.
 WRONG_FOR_ALL = (9, 10, 62, 64)
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_.])?")
-_STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})(?: |\r?\n)")
+_STATUS = re.compile(rb"HTTP/1\.[01] ([1-9]\d\d)(?: |\r?\n)")
 _AGENT = "Mozilla/5.0 (retest-harness link check)"
 
 
