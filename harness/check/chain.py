@@ -11,6 +11,7 @@ from harness.model.hop import Fault, Hop
 # What sites answer to programs: a login, a bot check, too many requests; a person's browser may well get the page.
 ASKS_FOR_A_PERSON = (401, 403, 405, 406, 407, 429, 451, 503, 999)
 MOST_REDIRECTS = 2
+SHORTEN = "Shorten the chain: every host of it counts."
 
 
 def chain_notices(url: str, hops: Sequence[Hop]) -> list[Notice]:
@@ -43,6 +44,8 @@ def chain_notices(url: str, hops: Sequence[Hop]) -> list[Notice]:
             f"the link does not lead to a page: {last.error}",
             "Open it by hand and correct it: who clicks gets no further either.",
         )
+    if last.fault is Fault.LENGTH:
+        return said("link-chain", Grade.WARN, last.error, SHORTEN)
     if last.status in ASKS_FOR_A_PERSON:
         return said(
             "link-chain",
@@ -50,13 +53,12 @@ def chain_notices(url: str, hops: Sequence[Hop]) -> list[Notice]:
             f"{_host(last)} answers {last.status}, which it may do to programs only",
             "Open it by hand.",
         )
+    if last.status >= 500:
+        do = "Have that server mended, or check again later: a dead link in a mail is a mark against it."
+        return said("link-dead", Grade.WARN, f"the link ends with {last.status}: its server fails", do)
     if last.status >= 400:
-        return said(
-            "link-dead",
-            Grade.FAIL,
-            f"the link ends with {last.status}",
-            "Correct it; a dead link in a mail is a mark against it.",
-        )
+        do = "Correct it: a dead link in a mail is a mark against it."
+        return said("link-dead", Grade.FAIL, f"the link ends with {last.status}", do)
     redirects = len(hops) - 1
     if redirects > MOST_REDIRECTS:
         return said("link-chain", Grade.WARN, f"{redirects} redirects", "Shorten the chain: every host of it counts.")

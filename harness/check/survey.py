@@ -143,7 +143,8 @@ def _links(subject: Subject, tools: Tools, parts: Mapping[str, Anatomy]) -> list
     links = list(dict.fromkeys(link for anatomy in everywhere for link in anatomy.links))
     out: list[Notice] = []
     if tools.follow:
-        found, redirects = _chains(links, tools.follow)
+        first = next(iter(parts.values()), None)  # the others' personal links lead the same way
+        found, redirects = _chains(first.links if first else (), tools.follow)
         out += found
         links += redirects
     out += _merged(link_notices(links, tools.suffixes))
@@ -191,8 +192,11 @@ def _chains(links: Sequence[Link], follow: Follow) -> tuple[list[Notice], list[L
 
 def _all(ask: Callable[[T], Sequence[R]], about: Iterable[T]) -> list[R]:
     """Ask about many things at once, for each answer may take its whole time limit; returns all, in order."""
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    pool = ThreadPoolExecutor(AT_ONCE)
+    try:
         return [one for some in pool.map(ask, about) for one in some]
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)  # who interrupts does not wait for what was never asked
 
 
 def _listed(listing: Blocklist, subjects: Iterable[str], resolver: Resolver) -> list[Notice]:
@@ -237,7 +241,7 @@ def _one_silence(notices: list[Notice]) -> list[Notice]:
         f"{'; '.join(abouts[:6])}{f' and {len(abouts) - 6} more' if len(abouts) > 6 else ''}",
         f"the name servers are silent: {len(silent)} more checks could not be made",
         silent[0].evidence,
-        "Name servers that answer in check.yaml (resolver.nameservers), or ask again later.",
+        "Give name servers that answer (resolver.nameservers in check.yaml), or ask again later.",
     )
     return [notice for notice in notices if notice not in silent] + [told]
 

@@ -95,6 +95,8 @@ def prepare_check(
     expansion = expand(whole, seeds)
     for text in () if quiet else expansion.notes:
         note(f"note: {text}")
+    if live and through.kind == "sandbox":
+        note("note: the sandbox is started by a run, so --live connects to nobody")
     now = datetime.now(UTC)
     messages, direct = _build(expansion, seeds, now)
     rungs = _rungs(expansion, seeds, now) if settings.spamd else []
@@ -123,12 +125,12 @@ def prepare_check(
 
 
 def read_settings(place: Workspace) -> CheckFile:
-    """Read check.yaml, all defaults where there is none."""
+    """Read check.yaml, all defaults where there is none or nothing in it."""
     from harness.edge.check_file import CheckFile
     from harness.edge.schema import check as validate
 
     document = place.document("check.yaml")
-    return validate(document, CheckFile) if document else CheckFile()
+    return validate(document, CheckFile) if document and document.data is not None else CheckFile()
 
 
 def _refuse_both(settings: CheckFile, *, live: bool, follow: bool, offline: bool) -> None:

@@ -6,6 +6,7 @@ asked without end: each question costs the whole time limit.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import dns.message
 
 MOST_SILENT = 2  # questions in a row without an answer, before it is looked whether anybody is there at all
+MOST_SILENCES = 24  # questions in all without an answer, whoever is there
 
 
 class Dns:
@@ -38,7 +40,7 @@ class Dns:
         self._resolver.lifetime = timeout * 2
         self._named = bool(nameservers)
         self._known: dict[tuple[str, str], Lookup] = {}
-        self._silent = 0
+        self._silent = self._silences = 0
         self._gave_up = False
 
     def ask(self, name: str, kind: str) -> Lookup:
@@ -62,8 +64,9 @@ class Dns:
             found = self._look_up(name, kind)
         except dns.exception.Timeout:
             self._silent += 1
-            if self._silent >= MOST_SILENT:
-                self._gave_up = not self._anybody_there()
+            self._silences += 1
+            if self._silences >= MOST_SILENCES or (self._silent >= MOST_SILENT and not self._anybody_there()):
+                self._gave_up = True
             return _failed(name, kind, "no answer within the time limit")
         self._silent = 0
         return found
@@ -83,7 +86,8 @@ class Dns:
                 return _failed(name, kind, f"it is an alias of {target}, for which the name servers have no answer")
             return Lookup(name, kind, Found.EMPTY)
         except dns.resolver.NoNameservers as error:
-            return _failed(name, kind, "the name servers fail or refuse: " + str(error).split(": ")[-1][:120])
+            codes = sorted(set(re.findall(r"answered ([A-Z]+)", str(error))))
+            return _failed(name, kind, f"the name servers answer {', '.join(codes) or 'nothing that can be read'}")
         except dns.exception.Timeout:
             raise
         except (dns.exception.DNSException, UnicodeError, ValueError) as error:

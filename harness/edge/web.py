@@ -30,7 +30,7 @@ PORTS = {"http": 80, "https": 443}
 # X509_V_ERR_CERT_NOT_YET_VALID, _CERT_HAS_EXPIRED, _HOSTNAME_MISMATCH, _IP_ADDRESS_MISMATCH: wrong for everybody.
 WRONG_FOR_ALL = (9, 10, 62, 64)
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_.])?")
-_STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})(?: |\r?\n)")
+_STATUS = re.compile(rb"HTTP/1\.[01] ([1-9]\d\d)(?: |\r?\n)")
 _AGENT = "Mozilla/5.0 (retest-harness link check)"
 
 
@@ -82,7 +82,7 @@ class Follower:
                 url = urljoin(url, location)
             except ValueError:
                 return (*chain, Hop(location[:200], 0, "not a URL", Fault.LINK))
-        return (*chain, Hop(url[:200], 0, f"more than {self.hops} redirects", Fault.LINK))
+        return (*chain, Hop(url[:200], 0, f"more than {self.hops} redirects", Fault.LENGTH))
 
     def _ask(self, target: _Target) -> tuple[int, str | None]:
         """Return the status, and where a redirect leads."""
@@ -91,7 +91,7 @@ class Follower:
             return asyncio.run(self._get(target, addresses))
         except ssl.SSLCertVerificationError as error:
             fault = Fault.CERTIFICATE if error.verify_code in WRONG_FOR_ALL else Fault.WAY
-            raise _Broken(f"its certificate can't be verified: {error.verify_message}", fault) from None
+            raise _Broken(f"its certificate can't be verified ({error.verify_message.rstrip('.')})", fault) from None
         except ssl.SSLError as error:
             raise _Broken(f"TLS fails: {(error.reason or str(error)).replace('_', ' ').lower()}", Fault.WAY) from None
         except TimeoutError:
@@ -108,7 +108,7 @@ class Follower:
         for address in addresses:
             if not self.private and not is_public(address):
                 place = host if address == host else f"{host} ({address})"
-                raise _Broken(f"not followed: {place} is no public address", Fault.LINK)
+                raise _Broken(f"it leads to {place}, which is no public address", Fault.LINK)
         if not addresses:
             failed = next((lookup for lookup in found if lookup.failed), None)
             if failed:
@@ -156,10 +156,10 @@ def _target(url: str) -> _Target:
     except ValueError:  # UnicodeError is one
         _no_url()
     if parts.scheme not in PORTS:
-        what = f"a {parts.scheme}: address" if parts.scheme else "no web address"
-        raise _Broken(f"not followed: {what}", Fault.LINK)
+        what = f"a {parts.scheme}: address" if parts.scheme else "what is no web address"
+        raise _Broken(f"it leads to {what}", Fault.LINK)
     if len(url) > LONGEST_URL:
-        raise _Broken(f"not followed: a URL of {len(url):,} characters", Fault.LINK)
+        raise _Broken(f"it leads to a URL of {len(url):,} characters", Fault.LINK)
     if not _is_host(host) or "\\" in parts.netloc or port == 0:
         _no_url()
     path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._")

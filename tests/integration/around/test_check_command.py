@@ -124,6 +124,17 @@ def test_offline_and_connecting_exclude_each_other(wish: list[str], workspace: P
             "offline: false\nresolver:\n  nameservers: [192.0.2.1, ns.example]\n",
             "check.yaml:3: resolver.nameservers.1: 'ns.example' is no IP address; write one such as 192.0.2.53",
         ),
+        (
+            "check.yaml",
+            "offline: true\ndkim:\n  - {domain: good.test, selector: ''}\n",
+            "check.yaml:3: dkim.0.selector: '' is no domain name",
+        ),
+        (
+            "check.yaml",
+            "blocklists: [{zone: 'https://dbl.test/'}]\n",
+            "blocklists.0.zone: 'https://dbl.test/' is no domain name; write it as it stands in DNS",
+        ),
+        ("check.yaml", "dkim: good.test\n", "check.yaml:1: dkim: input should be a valid list"),
         ("check.yaml", "resolver: {nameservers: ['192.0.2.1:53']}\n", "is no IP address"),
         (
             "relay.yaml",
@@ -132,13 +143,17 @@ def test_offline_and_connecting_exclude_each_other(wish: list[str], workspace: P
         ),
     ],
 )
-def test_a_name_where_an_ip_address_belongs_is_refused_with_its_place(
-    file: str, text: str, said: str, workspace: Path
-) -> None:
+def test_a_value_of_another_kind_is_refused_with_its_place(file: str, text: str, said: str, workspace: Path) -> None:
     (workspace / file).write_text(text)
     result = CliRunner().invoke(app, ["check", "sale", "--workspace", str(workspace)])
     assert isinstance(result.exception, ConfigError)
     assert said in str(result.exception)
+
+
+def test_a_check_yaml_of_comments_only_is_all_defaults(workspace: Path) -> None:
+    (workspace / "check.yaml").write_text("# offline: true\n")
+    code, _ = run(workspace, "--offline")
+    assert code == 0
 
 
 def test_silent_name_servers_cost_little_time_and_are_told_once(workspace: Path) -> None:

@@ -23,7 +23,7 @@ from harness.check.lookup import Found, PublicSuffixes, Resolver, could_not
 from harness.check.notice import Grade, Notice
 from harness.check.sendinghost import courtesy_notices, greeting_notices, helo_notices, ip_notices, mail_from_notices
 from harness.check.spf import evaluate, spf_notices
-from harness.edge.dns import Dns, Offline
+from harness.edge.dns import MOST_SILENCES, Dns, Offline
 from harness.model.relay import Relay
 
 
@@ -99,6 +99,12 @@ def test_a_long_record_is_whole(resolver: Resolver) -> None:
         ("many.test", (), [("spf-invalid", "fail")]),
         ("many.test", ("203.0.113.11",), [("spf-invalid", "fail"), ("spf-ip", "fail")]),
         ("open.test", (), [("spf-open", "warn")]),
+        ("opened.test", (), [("spf-open", "warn")]),
+        (
+            "byname.test",
+            ("192.0.2.1", "192.0.2.2", "192.0.2.4"),
+            [("spf-ip", "ok"), ("spf-ip", "fail"), ("spf-ip", "fail")],
+        ),
         ("failing.test", ("192.0.2.1",), [("spf", "unknown")]),
         ("split.test", ("192.0.2.77",), [("spf-ip", "ok")]),  # strings are joined without a space (section 3.3)
         ("huge.test", ("192.0.2.1",), [("spf-ip", "ok")]),  # an answer that needs TCP
@@ -381,6 +387,13 @@ def test_the_silence_of_some_names_is_not_that_of_the_name_server() -> None:
         for n in range(5):
             assert dns.ask(f"host-{n}.dead", "A").why == "no answer within the time limit"
         assert dns.ask("www.good.test", "A").state is Found.NO_NAME
+
+
+def test_no_number_of_silent_names_costs_time_without_end() -> None:
+    with picky(silent=lambda name: name.endswith(b"dead")) as port:
+        dns = Dns(["127.0.0.1"], port, 0.01)
+        found = [dns.ask(f"host-{n}.dead", "A") for n in range(100)]
+    assert sum(one.asked for one in found) == MOST_SILENCES
 
 
 def test_a_refusal_is_never_taken_for_no_record(suffixes: PublicSuffixes) -> None:

@@ -89,7 +89,7 @@ def test_a_dead_link_says_its_status(base: str) -> None:
         ("/file", "a file: address"),
         ("/js", "a javascript: address"),
         ("/odd", "not a URL"),
-        ("/huge", "not followed"),
+        ("/huge", "a URL of 5,0"),
     ],
 )
 def test_a_chain_ends_with_the_reason(path: str, why: str, base: str) -> None:
@@ -314,10 +314,10 @@ def test_public_is_what_is_routed_and_embeds_nothing_else(address: str, public: 
 def test_no_name_leads_to_a_machine_inside(address: str) -> None:
     table = Table(("a.test", "AAAA" if ":" in address else "A", address), ("a.test", "A", "93.184.215.14"))
     (hop,) = Follower(table, timeout=0.3).follow("http://a.test/")  # type: ignore[arg-type]
-    assert hop.error == f"not followed: a.test ({address}) is no public address"
+    assert hop.error == f"it leads to a.test ({address}), which is no public address"
     literal = f"[{address}]" if ":" in address else address
     (hop,) = Follower(timeout=0.3).follow(f"http://{literal}/")
-    assert "is no public address" in hop.error
+    assert "which is no public address" in hop.error
 
 
 def test_a_host_is_resolved_once_and_that_address_is_connected_to(
@@ -395,12 +395,13 @@ def test_the_resolver_that_was_named_is_asked(dns_port: int) -> None:
     [
         ([Hop("https://a.test/", 200)], []),
         ([Hop("https://a.test/", 404)], [("link-dead", "fail")]),
-        ([Hop("https://a.test/", 500)], [("link-dead", "fail")]),
+        ([Hop("https://a.test/", 500)], [("link-dead", "warn")]),
         ([Hop("https://a.test/", 403)], [("link-chain", "unknown")]),
         ([Hop("https://a.test/", 999)], [("link-chain", "unknown")]),
         ([Hop("https://a.test/", 302), Hop("https://b.test/", 200)], [("link-chain", "note")]),
         ([Hop(f"https://a.test/{n}", 302) for n in range(3)] + [Hop("https://b.test/", 200)], [("link-chain", "warn")]),
         ([Hop("https://a.test/", 302), Hop("javascript:x", 0, "not followed", Fault.LINK)], [("link-chain", "warn")]),
+        ([Hop("https://a.test/", 302), Hop("https://a.test/9", 0, "more than 5", Fault.LENGTH)], [("link-chain", "warn")]),
         ([Hop("https://a.test/", 0, "no answer within 5 s", Fault.WAY)], [("link-chain", "unknown")]),
     ],
 )  # fmt: skip
