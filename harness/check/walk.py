@@ -38,7 +38,11 @@ def plan_walk(links: Sequence[Link]) -> tuple[list[str], list[Notice]]:
     """Choose the URLs to open, each once and none that unsubscribes; say which are left alone."""
     ending = {_page(link.url) for link in links if link.kind == "list-unsubscribe"}
     opened = [link for link in links if link.kind in ("link", "text") and link.scheme in ("http", "https")]
-    left = {link.url: None for link in opened if _page(link.url) in ending or _ends(link)}
+    left = {
+        link.url: None
+        for link in opened
+        if _page(link.url) in ending or any(map(may_unsubscribe, (link.url, link.text, link.near)))
+    }
     urls = [url for url in dict.fromkeys(link.url for link in opened) if url not in left]
     if not left:
         return urls, []
@@ -55,8 +59,9 @@ def plan_walk(links: Sequence[Link]) -> tuple[list[str], list[Notice]]:
     return urls, [alone]
 
 
-def _ends(link: Link) -> bool:
-    return any(_UNSUBSCRIBES.search(words) for words in (unquote(link.url), link.text, link.near))
+def may_unsubscribe(words: str) -> bool:
+    """Tell a URL, or words, that may be of a link that ends a subscription."""
+    return _UNSUBSCRIBES.search(unquote(words)) is not None
 
 
 def _page(url: str) -> str:

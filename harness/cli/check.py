@@ -86,6 +86,7 @@ def prepare_check(
     from harness.check.blocklist import Blocklist
     from harness.check.lookup import PublicSuffixes
     from harness.check.survey import Subject, Tools
+    from harness.check.walk import may_unsubscribe
     from harness.edge.web import Follower
     from harness.run.past import history, past_of
 
@@ -110,7 +111,8 @@ def prepare_check(
         received, past_of(seeds, through, facts, sent, now=now, read=reader(place)), whole.transactional, direct,
     )  # fmt: skip
     resolver = _resolver(settings, offline=offline)
-    follower = Follower(resolver, settings.follow.hops, settings.follow.timeout, settings.follow.private)
+    limits = settings.follow
+    follower = Follower(resolver, limits.hops, limits.timeout, limits.private, may_unsubscribe)
     tools = Tools(
         resolver=resolver,
         suffixes=PublicSuffixes(),

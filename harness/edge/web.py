@@ -13,7 +13,7 @@ import os
 import re
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, NoReturn
 from urllib.parse import quote, urljoin, urlsplit
@@ -55,13 +55,14 @@ class _Target(NamedTuple):
 class Follower:
     """Follows redirects, at most `hops` of them, each within `timeout` seconds from connecting to the last header.
 
-    `private` allows addresses that are not public (for tests).
+    `private` allows addresses that are not public (for tests). A redirect to a URL that `leave` names is not opened.
     """
 
     dns: Dns | Offline = field(default_factory=Offline)
     hops: int = 5
     timeout: float = 5.0
     private: bool = False
+    leave: Callable[[str], bool] = lambda url: False
 
     def follow(self, url: str) -> tuple[Hop, ...]:
         """Follow a chain to its end; never raises."""
@@ -82,6 +83,8 @@ class Follower:
                 url = urljoin(url, location)
             except ValueError:
                 return (*chain, Hop(location[:200], 0, "not a URL", Fault.LINK))
+            if self.leave(url):
+                return (*chain, Hop(url[:200], 0, "not opened: it may end the subscription"))
         return (*chain, Hop(url[:200], 0, f"more than {self.hops} redirects", Fault.LENGTH))
 
     def _ask(self, target: _Target) -> tuple[int, str | None]:

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -74,6 +75,15 @@ FOLLOWER = Follower(hops=5, timeout=0.4, private=True)
 def test_a_chain_is_followed_to_its_end(base: str) -> None:
     chain = FOLLOWER.follow(base + "/a")
     assert [(hop.url.removeprefix(base), hop.status) for hop in chain] == [("/a", 302), ("/b", 302), ("/c?x=1", 200)]
+
+
+def test_a_redirect_that_may_unsubscribe_is_not_opened(base: str, site: http.server.ThreadingHTTPServer) -> None:
+    wary = replace(FOLLOWER, leave=lambda url: url.endswith("/c?x=1"))
+    before = list(site.asked)
+    chain = wary.follow(base + "/a")
+    assert [hop.url.removeprefix(base) for hop in chain] == ["/a", "/b", "/c?x=1"]
+    assert "may end the subscription" in chain[-1].error
+    assert site.asked[len(before) :] == ["/a", "/b"]  # type: ignore[attr-defined]
 
 
 def test_a_dead_link_says_its_status(base: str) -> None:
