@@ -27,7 +27,11 @@ _CANDIDATES = re.compile(r"\s+[\d.]+[wxh]\s*(?:,|$)|,\s+|\s+")
 _CSS_COMMENT = re.compile(r"/\*[\s\S]*?(?:\*/|\Z)")
 _CSS = re.compile(r"(@import\s{0,9}[\"']|(?:@import\s{1,9})?url\(\s{0,9}[\"']?)([^\"')\s]{1,4000})", re.IGNORECASE)
 _REFRESH = re.compile(r"\A[\s\d.]{1,20}[;,]\s{0,9}url\s{0,9}=\s{0,9}['\"]?([^'\"\s]+)", re.IGNORECASE)
-_BARE = re.compile(r"(?:https?://|(?<![\w@./-])www\.(?=[\w-]+\.))[^\s<>\"')\]]{1,20000}", re.IGNORECASE)
+_BARE = re.compile(r"(?:https?://|(?<![A-Za-z0-9@./_-])www\.(?=[\w-]+\.))[^\s<>\"'`|^)\[\]{}]{1,20000}", re.IGNORECASE)
+_TRAILING = ".,;:!?*_~。、，！？"
+_GLUED = re.compile(
+    r"[a-z]{2,}(?=[^\x00-\x7f])", re.IGNORECASE
+)  # a top-level domain and words of a text without blanks
 _ENDS = re.compile(r"[.!?|·•\n]")
 _NEAR = 160  # characters beside a link that may say what it is for
 # Within a line of text; every other element begins or ends one.
@@ -139,9 +143,19 @@ def _header_links(anatomy: Anatomy) -> Iterator[Link]:
 
 def _bare(text: str, kind: str) -> list[Link]:
     """Find the URLs that stand in a text, each with the words of its sentence."""
-    found = [(match.start(), match[0].rstrip(".,;:!?")) for match in _BARE.finditer(text)]
+    found = [(match.start(), _trimmed(match[0])) for match in _BARE.finditer(text)]
+    found = [(start, url) for start, url in found if not url.endswith("//")]
     spans = [(start, start + len(url)) for start, url in found]
     return [Link(url, kind, near=near) for (_, url), near in zip(found, _beside(text, spans), strict=True)]
+
+
+def _trimmed(url: str) -> str:
+    """Take off a bare URL what belongs to the sentence around it; Chinese and Japanese leave no blank before that."""
+    url = url.rstrip(_TRAILING)
+    authority = Link(url, "text").authority
+    ending = authority.rpartition(".")[2]
+    glued = _GLUED.match(ending)
+    return url[: url.index(authority) + len(authority) - len(ending) + glued.end()] if glued else url
 
 
 def _beside(text: str, spans: list[tuple[int, int]]) -> Iterator[str]:

@@ -155,9 +155,9 @@ def site_notices(site: Site, own: Sequence[str], resolver: Resolver, suffixes: S
 
 def _resolves(site: Site, about: str, resolver: Resolver) -> list[Notice]:
     """Ask for addresses; where a host is only written to, for a mail server first (RFC 5321 section 5.1)."""
-    if set(site.roles) <= {"mail_from"}:
-        return []  # `sendinghost` asks for all that it needs
     mail = set(site.roles) <= {*MAIL_ROLES, "mail_from"}
+    if mail and "mail_from" in site.roles:
+        return []  # `sendinghost` asks for all that it needs
     asked = []
     for kind in ("MX", "A", "AAAA") if mail else ("A", "AAAA"):
         asked.append(resolver.ask(site.host, kind))

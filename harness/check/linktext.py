@@ -12,9 +12,9 @@ from harness.check.notice import Grade, Notice
 from harness.model.seed import is_reserved
 
 REFUSED_SCHEMES = ("javascript", "vbscript", "file")
-_NAME = r"((?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24})"
-_ADDRESS = re.compile(rf"(?:https?://|(?<![\w@./-])(?=www\.)){_NAME}", re.IGNORECASE)
-_WHOLE = re.compile(rf"{_NAME}(?:[/?#:]\S*)?")
+_NAME = r"((?:[\w-]{1,63}\.){1,8}(?:[a-z]{2,24}|[^\W\d_a-z]{2,24}))"  # a top-level domain mixes no scripts
+_ADDRESS = re.compile(rf"(?:https?://|(?<![A-Za-z0-9@./_-])(?=www\.)){_NAME}", re.IGNORECASE)
+_WHOLE = re.compile(rf"{_NAME}(?:[/?#:]\S*)?", re.IGNORECASE)
 # Top-level domains that people know for one, beside those of countries; `Dr.Schmidt` and `Today.Now` end in others.
 _KNOWN = frozenset(["com", "net", "org", "edu", "gov", "info", "biz", "shop", "store", "online", "xyz"])
 # Endings of files that are top-level domains of countries as well.

@@ -188,6 +188,24 @@ def test_hosts_of_text_part_and_headers_are_found() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("https://there.exampleをご覧ください。", ["there.example"]),
+        ("詳細はwww.there.example。次の", ["www.there.example"]),
+        ("https://there.example에서", ["there.example"]),
+        ("https://www.bücher.example/a", ["www.xn--bcher-kva.example"]),
+        ("https://пример.испытание", ["xn--e1afmkfd.xn--80akhbyknj4f"]),
+        ("**https://there.example**, (https://two.example) [https://three.example]", ["there.example", "two.example", "three.example"]),
+        ("https://there.example|https://two.example", ["there.example", "two.example"]),
+        ("type http:// or http://... first", []),
+        ("info@www.there.example", []),
+    ],
+)  # fmt: skip
+def test_a_bare_url_ends_where_its_sentence_goes_on(text: str, wanted: list[str]) -> None:
+    assert [link.host for link in dissect(mail(html="", text=text)).links if link.kind == "text"] == wanted
+
+
+@pytest.mark.parametrize(
     ("kind", "body", "role"),
     [
         ("text/x-amp-html", b'<html amp4email><amp-img src="https://there.example/a.png"></amp-img>', "amp"),
@@ -215,7 +233,8 @@ class Table:
     [
         (("link",), (), ("host-missing", "fail")),
         (("reply-to",), (), ("host-missing", "warn")),
-        (("from", "mail_from"), (), ("host-missing", "warn")),
+        (("from",), (), ("host-missing", "warn")),
+        (("from", "mail_from"), (), None),
         (("mail_from",), (), None),
         (("mailto",), (("there.example", "MX", "10 mx.there.example."),), None),
         (("mailto",), (("there.example", "A", "192.0.2.1"),), None),

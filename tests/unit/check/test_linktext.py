@@ -66,6 +66,9 @@ def test_each_fault_of_a_url_is_named(url: str, wanted: set[str]) -> None:
         "Order 12.07.2026",
         "U.S.A.",
         "Dr.Schmidt",
+        "www.shop.exampleはこちら",
+        "詳細はwww.shop.example",
+        "shop.exampleはこちら",
         "",
     ],
 )
@@ -84,6 +87,7 @@ def test_words_files_and_products_are_no_hosts(text: str) -> None:
         "other.example/sale?a=b",
         "Other.com",
         "другой.рф",
+        "詳細はwww.other.exampleはこちら",
     ],
 )
 def test_a_text_that_names_another_host_is_a_fault(text: str) -> None:

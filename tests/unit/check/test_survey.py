@@ -196,6 +196,21 @@ def test_redirects_are_followed_only_where_asked_and_their_hosts_checked() -> No
     assert any("tracker.example (redirect)" in n.about for n in followed)
 
 
+def test_the_hosts_behind_tracking_are_looked_at_once_for_many_links() -> None:
+    page = "".join(f'<a href="http://partner.example/{n}">Shoe {n}</a>' for n in range(30))
+    subject = Subject(
+        "news@shop.example",
+        "b@shop.example",
+        ESP,
+        APPLE,
+        {s.address: mail() for s in APPLE.seeds},
+        direct=mail(html=page),
+    )
+    notices = survey(subject, Tools(Nowhere(), PublicSuffixes(), NOW))
+    assert [n.about for n in notices if n.id == "host-missing"][-1] == "partner.example (link)"
+    assert [n.about for n in notices if n.id == "link-http"] == ["link http://partner.example/0 and 29 more"]
+
+
 def test_a_row_is_what_the_ledger_keeps_and_the_report_shows() -> None:
     row = Notice("spf-missing", Grade.FAIL, "MAIL FROM a.example", "no SPF record", "TXT", "Publish one").row()
     assert {k: row[k] for k in ("severity", "id", "what", "where", "advice")} == {
