@@ -29,10 +29,8 @@ _CSS = re.compile(r"(@import\s{0,9}[\"']|(?:@import\s{1,9})?url\(\s{0,9}[\"']?)(
 _REFRESH = re.compile(r"\A[\s\d.]{1,20}[;,]\s{0,9}url\s{0,9}=\s{0,9}['\"]?([^'\"\s]+)", re.IGNORECASE)
 _BARE = re.compile(r"(?:https?://|(?<![A-Za-z0-9@./_-])www\.(?=[\w-]+\.))[^\s<>\"'`|^)\[\]{}]{1,20000}", re.IGNORECASE)
 _TRAILING = ".,;:!?*_~。、，！？"
-_GLUED = re.compile(
-    r"[a-z]{2,}(?=[^\x00-\x7f])", re.IGNORECASE
-)  # a top-level domain and words of a text without blanks
-_ENDS = re.compile(r"[.!?|·•\n]")
+_GLUED = re.compile(r"[a-z]{2,}(?=[^\x00-\x7f])", re.IGNORECASE)  # a top-level domain, then words
+_ENDS = re.compile(r"[.!?|·•。！？\n]")
 _NEAR = 160  # characters beside a link that may say what it is for
 # Within a line of text; every other element begins or ends one.
 _INLINE = frozenset(

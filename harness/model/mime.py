@@ -16,6 +16,7 @@ from urllib.parse import unquote
 DEEPEST = 30  # multiparts within multiparts; what is nested deeper is one opaque part
 MOST_PARTS = 1000
 _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:")
+_LATER = re.compile(r"\*0*[1-9]\d*\*$")  # a section of a continued value after the first (RFC 2231 section 4.1)
 _PARAMETER = re.compile(r";\s*([^\s=;]+)\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^\s;]*))")
 
 
@@ -147,12 +148,21 @@ def _typed(value: bytes) -> tuple[str, dict[str, str]]:
         name = found[1].lower()
         content = re.sub(r"\\(.)", r"\1", found[2]) if found[2] is not None else found[3]
         if name.endswith("*"):
-            content = unquote(content.rpartition("'")[2])
+            content = unquote(content) if _LATER.search(name) else _percent(content)
         name = re.sub(r"\*\d*\*?$", "", name)
         parameters[name] = parameters.get(name, "") + content if "*" in found[1] else content
     for key in parameters.keys() & {"filename", "name"}:
         parameters[key] = readable(_eight_bit(parameters[key]))
     return text.partition(";")[0].strip().lower() or "text/plain", parameters
+
+
+def _percent(value: str) -> str:
+    """Decode an extended value; its first section names the charset (RFC 2231 section 4)."""
+    charset, mark, coded = value.partition("'")
+    try:
+        return unquote(coded.partition("'")[2], charset or "utf-8") if mark else unquote(value)
+    except (LookupError, ValueError):
+        return unquote(value.rpartition("'")[2])
 
 
 def _eight_bit(name: str) -> str:
