@@ -345,6 +345,26 @@ def test_the_next_address_is_tried_where_one_does_not_connect() -> None:
     assert hop.status == 200
 
 
+def test_an_address_that_swallows_connections_leaves_time_for_the_next() -> None:
+    rows = [("www.good.test", "AAAA", "::1"), ("www.good.test", "A", "127.0.0.1")]
+    with talking(saying(b"HTTP/1.1 200 OK\r\n\r\n")) as port, socket.socket(socket.AF_INET6) as full:
+        full.bind(("::1", port))
+        full.listen(0)  # a queue of one, which is full: what else comes is dropped
+        with socket.create_connection(("::1", port)):
+            begun = time.monotonic()
+            (hop,) = Follower(Table(*rows), timeout=1.0, private=True).follow(f"http://www.good.test:{port}/")  # type: ignore[arg-type]
+    assert hop.status == 200
+    assert 0.4 < time.monotonic() - begun < 1.0
+
+
+def test_a_tls_handshake_without_end_is_no_answer() -> None:
+    with talking(lambda line: time.sleep(20)) as port:
+        begun = time.monotonic()
+        (hop,) = FOLLOWER.follow(f"https://127.0.0.1:{port}/")
+    assert "no answer within 0.4 s" in hop.error
+    assert time.monotonic() - begun < 1.0
+
+
 @pytest.mark.parametrize(
     ("names", "days", "error", "fault"),
     [
