@@ -6,7 +6,7 @@ from typing import Protocol
 
 from harness.model.found import Found, Lookup
 
-NOT_ASKED = "not asked any more"
+NOT_ASKED = "not asked"
 __all__ = ["NOT_ASKED", "Found", "Lookup", "PublicSuffixes", "Resolver", "Suffixes", "could_not"]
 
 

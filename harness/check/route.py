@@ -18,6 +18,7 @@ class Greeting:
     logged_in: bool
     noop: str = ""
     error: str = ""
+    temporary: bool = False  # the relay itself says that it may talk later (4yz)
 
 
 def route_notices(relay: Relay, greeting: Greeting | None, size: int) -> list[Notice]:
@@ -35,7 +36,9 @@ def route_notices(relay: Relay, greeting: Greeting | None, size: int) -> list[No
                 about,
                 "can't be used",
                 greeting.error,
-                "Put that right in relay.yaml or at the relay, and check again.",
+                "Check again later: the relay says that it is temporary."
+                if greeting.temporary
+                else "Put that right in relay.yaml or at the relay, and check again.",
             ),
         ]
     kind = "protected" if greeting.protected else "not protected (loopback)"

@@ -91,7 +91,7 @@ def survey(subject: Subject, tools: Tools) -> list[Notice]:
     size = max((len(raw) for raw in subject.messages.values()), default=0)
     notices += route_notices(subject.relay, tools.greeting, size)
     notices += arrival_notices(subject.received)
-    notices = _one_silence(notices)
+    notices = _not_asked(notices)
     if subject.relay.loopback and not subject.relay.sending_ips:
         notices = [_rehearsed(notice) for notice in notices]
     return worst_first(_once(notices))
@@ -229,21 +229,27 @@ def _rehearsed(notice: Notice) -> Notice:
     return notice
 
 
-def _one_silence(notices: list[Notice]) -> list[Notice]:
-    """Say once of all that was not asked, for the name servers were silent, that it could not be checked."""
-    silent = [notice for notice in notices if notice.evidence.startswith(NOT_ASKED)]
-    if not silent:
-        return notices
-    abouts = list(dict.fromkeys(notice.about for notice in silent))
-    told = Notice(
-        "dns",
-        Grade.UNKNOWN,
-        f"{'; '.join(abouts[:6])}{f' and {len(abouts) - 6} more' if len(abouts) > 6 else ''}",
-        f"the name servers are silent: {len(silent)} more checks could not be made",
-        silent[0].evidence,
-        "Give name servers that answer (resolver.nameservers in check.yaml), or ask again later.",
-    )
-    return [notice for notice in notices if notice not in silent] + [told]
+def _not_asked(notices: list[Notice]) -> list[Notice]:
+    """Say once, for each reason, of all that no name server was asked for, that it could not be checked."""
+    why: dict[str, list[Notice]] = {}
+    for notice in notices:
+        if notice.evidence.startswith(NOT_ASKED):
+            why.setdefault(notice.evidence, []).append(notice)
+    out = [notice for notice in notices if notice.evidence not in why]
+    for evidence, same in why.items():
+        abouts = list(dict.fromkeys(notice.about for notice in same))
+        more = f" and {len(abouts) - 6} more" if len(abouts) > 6 else ""
+        out.append(
+            Notice(
+                "dns",
+                Grade.UNKNOWN,
+                f"{'; '.join(abouts[:6])}{more}",
+                f"{len(same)} check{'s' * (len(same) > 1)} for which no name server was asked",
+                evidence,
+                "Give name servers that answer for these names (resolver.nameservers in check.yaml).",
+            )
+        )
+    return out
 
 
 def _once(notices: Sequence[Notice]) -> list[Notice]:

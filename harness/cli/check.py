@@ -207,12 +207,15 @@ def _read_back(facts: Sequence[RunFacts], campaign: Campaign) -> tuple[list[tupl
 def greet(place: Workspace, relay: Relay) -> Greeting | None:
     """Connect, protect the line, log in, say NOOP and QUIT; None for a sandbox, which has no server of its own yet."""
     from harness.check.route import Greeting
+    from harness.edge.line import DeliveryError
     from harness.errors import HarnessError
 
     if relay.kind == "sandbox":
         return None
     try:
         return asyncio.run(_greet(place.unlock(relay)))
+    except DeliveryError as error:
+        return Greeting({}, False, False, error=str(error), temporary=bool(error.reply and error.reply.transient))
     except HarnessError as error:
         return Greeting({}, False, False, error=str(error))
 

@@ -46,7 +46,7 @@ class Dns:
     def ask(self, name: str, kind: str) -> Lookup:
         """Look up records; never raises."""
         if not self._named and is_reserved(name):
-            return _failed(name, kind, "a reserved name (RFC 2606), which no public name server knows")
+            return _unasked(name, kind, "reserved names (RFC 2606) are known to no public name server")
         key = (name.lower().rstrip("."), kind)
         if key not in self._known:
             self._known[key] = self._ask(*key)
@@ -59,7 +59,7 @@ class Dns:
             return _failed(name, kind, "this machine has no name server; set resolver.nameservers in check.yaml")
         if self._gave_up:
             servers = ", ".join(map(str, self._resolver.nameservers[:3]))
-            return Lookup(name, kind, Found.FAILED, (), f"{servers} stayed silent", asked=False)
+            return _unasked(name, kind, f"{servers} stayed silent")
         try:
             found = self._look_up(name, kind)
         except dns.exception.Timeout:
@@ -128,6 +128,10 @@ def _left_open(response: dns.message.Message) -> str:
 
 def _failed(name: str, kind: str, why: str) -> Lookup:
     return Lookup(name, kind, Found.FAILED, (), why)
+
+
+def _unasked(name: str, kind: str, why: str) -> Lookup:
+    return Lookup(name, kind, Found.FAILED, (), why, asked=False)
 
 
 def _text(record: object, kind: str) -> str:

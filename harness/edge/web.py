@@ -15,7 +15,7 @@ import socket
 import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 from urllib.parse import quote, urljoin, urlsplit
 
 from harness.edge.dns import Dns, Offline
@@ -25,7 +25,7 @@ from harness.model.hop import Fault, Hop
 
 LONGEST_URL = 4_000
 MOST_HEADERS = 32_768  # bytes of one answer's status line and headers
-MOST_ADDRESSES = 4  # of one host that are tried
+MOST_ADDRESSES = 2  # of each kind that are tried
 PORTS = {"http": 80, "https": 443}
 # X509_V_ERR_CERT_NOT_YET_VALID, _CERT_HAS_EXPIRED, _HOSTNAME_MISMATCH, _IP_ADDRESS_MISMATCH: wrong for everybody.
 WRONG_FOR_ALL = (9, 10, 62, 64)
@@ -107,18 +107,18 @@ class Follower:
         """Resolve a host, once: what is looked at here is what is connected to (DNS rebinding)."""
         written = _literal(host)
         found = [self.dns.ask(host, kind) for kind in ("AAAA", "A")] if written is None else []
-        addresses = [written] if written else [record for lookup in found for record in lookup.records]
-        for address in addresses:
+        known = [written] if written else [record for lookup in found for record in lookup.records]
+        for address in known:
             if not self.private and not is_public(address):
                 place = host if address == host else f"{host} ({address})"
                 raise _Broken(f"it leads to {place}, which is no public address", Fault.LINK)
-        if not addresses:
+        if not known:
             failed = next((lookup for lookup in found if lookup.failed), None)
             if failed:
                 raise _Broken(f"the host can't be looked up ({failed.why})", Fault.WAY)
             none = "does not exist" if found[0].state is Found.NO_NAME else "has no address"
             raise _Broken(f"the host {host} {none}", Fault.LINK)
-        return addresses[:MOST_ADDRESSES]
+        return [written] if written else [one for lookup in found for one in lookup.records[:MOST_ADDRESSES]]
 
     async def _get(self, target: _Target, addresses: Sequence[str]) -> tuple[int, str | None]:
         async with asyncio.timeout(self.timeout):
@@ -156,17 +156,17 @@ def _target(url: str) -> _Target:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
         host = host if host.isascii() else host.encode("idna").decode("ascii")
+        path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._")
+        query = quote(parts.query, safe="/%:@!$&'()*+,;=~-._?[]")
     except ValueError:  # UnicodeError is one
-        _no_url()
+        raise _Broken("not a URL", Fault.LINK) from None
     if parts.scheme not in PORTS:
         what = f"a {parts.scheme}: address" if parts.scheme else "what is no web address"
         raise _Broken(f"it leads to {what}", Fault.LINK)
     if len(url) > LONGEST_URL:
         raise _Broken(f"it leads to a URL of {len(url):,} characters", Fault.LINK)
     if not _is_host(host) or "\\" in parts.netloc or port == 0:
-        _no_url()
-    path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._")
-    query = quote(parts.query, safe="/%:@!$&'()*+,;=~-._?[]")
+        raise _Broken("not a URL", Fault.LINK)
     return _Target(parts.scheme, host, port or PORTS[parts.scheme], f"{path}?{query}" if query else path)
 
 
@@ -175,10 +175,6 @@ def _is_host(text: str) -> bool:
         return bool(_HOST.fullmatch(text)) or ipaddress.IPv6Address(text) is not None
     except ValueError:
         return False
-
-
-def _no_url() -> NoReturn:
-    raise _Broken("not a URL", Fault.LINK)
 
 
 def _literal(host: str) -> str | None:

@@ -24,7 +24,7 @@ class Lookup:
     state: Found
     records: tuple[str, ...] = ()
     why: str = ""
-    asked: bool = True  # False: nobody was asked, for the name servers had been silent too often
+    asked: bool = True  # False: nobody was asked, for the reason that `why` gives: it holds for many names
 
     @property
     def absent(self) -> bool:

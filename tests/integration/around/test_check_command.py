@@ -170,9 +170,18 @@ def test_silent_name_servers_cost_little_time_and_are_told_once(workspace: Path)
     assert time.monotonic() - begun < 10
     unknown = [f for f in told["findings"] if f["level"] == "unknown" and "127.0.0.1 stayed silent" in f["evidence"]]
     (silence,) = [f for f in unknown if f["id"] == "dns"]
-    assert silence["finding"].startswith("the name servers are silent: ")
+    assert "for which no name server was asked" in silence["finding"]
     assert len([f for f in told["findings"] if f["level"] == "unknown"]) < 12
     assert "missing" not in {f["id"].rpartition("-")[2] for f in told["findings"]}
+
+
+def test_names_that_no_public_name_server_knows_are_told_once(workspace: Path) -> None:
+    (workspace / "check.yaml").unlink()
+    code, told = run(workspace, "--relay", "sandbox")
+    assert code == 0
+    (unasked,) = [f for f in told["findings"] if f["id"] == "dns"]
+    assert "reserved names (RFC 2606)" in unasked["evidence"]
+    assert "MAIL FROM good.test" in unasked["about"]
 
 
 def test_links_are_followed_by_the_name_servers_of_check_yaml(workspace: Path) -> None:

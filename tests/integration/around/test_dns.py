@@ -377,7 +377,7 @@ def test_silent_name_servers_are_not_asked_without_end(suffixes: PublicSuffixes)
     assert time.monotonic() - begun < 2.0
     assert all(one.failed for one in found)
     assert could_not(found[0]) == "A host-0.test: no answer within the time limit"
-    assert could_not(found[-1]) == "not asked any more: 127.0.0.1 stayed silent"
+    assert could_not(found[-1]) == "not asked: 127.0.0.1 stayed silent"
 
 
 def test_the_silence_of_some_names_is_not_that_of_the_name_server() -> None:

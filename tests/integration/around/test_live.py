@@ -152,6 +152,7 @@ def test_a_relay_that_can_not_be_used_is_one_finding(
         assert time.monotonic() - begun < 8
     assert code == 4
     assert said in found["relay-down"]["evidence"]
+    assert ("temporary" in found["relay-down"]["do"]) is ("421" in said)
     assert "relay" not in found
     only_said(script)
     if "AUTH" not in said and "login" not in said and "NOOP" not in said:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.server
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.check.chain import chain_notices
 from harness.edge.dns import Dns
 from harness.edge.public import is_public
-from harness.edge.web import Follower
+from harness.edge.web import Follower, _answer, _Broken, _request, _target
 from harness.model.found import Found, Lookup
 from harness.model.hop import Fault, Hop
 from tests.integration.around.servers import Authority, Talk, drip, over_tls, talking
@@ -353,6 +357,56 @@ def test_the_next_address_is_tried_where_one_does_not_connect() -> None:
     with talking(saying(b"HTTP/1.1 200 OK\r\n\r\n")) as port:
         (hop,) = Follower(Table(*rows), timeout=1.0, private=True).follow(f"http://www.good.test:{port}/")  # type: ignore[arg-type]
     assert hop.status == 200
+
+
+def test_a_host_of_many_addresses_has_some_of_each_kind_tried() -> None:
+    rows = [("www.good.test", "AAAA", f"::{n + 2}") for n in range(8)] + [("www.good.test", "A", "127.0.0.1")]
+    with talking(saying(b"HTTP/1.1 200 OK\r\n\r\n")) as port:
+        (hop,) = Follower(Table(*rows), timeout=1.0, private=True).follow(f"http://www.good.test:{port}/")  # type: ignore[arg-type]
+    assert hop.status == 200
+
+
+@given(st.text() | st.text().map(lambda text: f"http://a.test/{text}") | st.text().map(lambda text: f"https://{text}/"))
+def test_no_url_breaks_a_request_or_the_check(url: str) -> None:
+    try:
+        target = _target(url)
+    except _Broken:
+        return
+    request = _request(target)
+    assert request.count(b"\r\n") == request.count(b"\n") == request.count(b"\r") == 6
+    assert [line.count(b" ") for line in request.split(b"\r\n")[:2]] == [2, 1]
+
+
+@given(st.binary() | st.binary().map(lambda raw: b"HTTP/1.1 302 Found\r\nLocation: " + raw + b"\r\n\r\n"))
+def test_no_answer_breaks_the_check(raw: bytes) -> None:
+    async def read() -> None:
+        reader = asyncio.StreamReader()
+        reader.feed_data(raw)
+        reader.feed_eof()
+        with suppress(_Broken):
+            await _answer(reader)
+
+    asyncio.run(read())
+
+
+def test_an_address_that_swallows_connections_leaves_time_for_the_next() -> None:
+    rows = [("www.good.test", "AAAA", "::1"), ("www.good.test", "A", "127.0.0.1")]
+    with talking(saying(b"HTTP/1.1 200 OK\r\n\r\n")) as port, socket.socket(socket.AF_INET6) as full:
+        full.bind(("::1", port))
+        full.listen(0)  # a queue of one, which is full: what else comes is dropped
+        with socket.create_connection(("::1", port)):
+            begun = time.monotonic()
+            (hop,) = Follower(Table(*rows), timeout=1.0, private=True).follow(f"http://www.good.test:{port}/")  # type: ignore[arg-type]
+    assert hop.status == 200
+    assert 0.4 < time.monotonic() - begun < 1.0
+
+
+def test_a_tls_handshake_without_end_is_no_answer() -> None:
+    with talking(lambda line: time.sleep(20)) as port:
+        begun = time.monotonic()
+        (hop,) = FOLLOWER.follow(f"https://127.0.0.1:{port}/")
+    assert "no answer within 0.4 s" in hop.error
+    assert time.monotonic() - begun < 1.0
 
 
 @pytest.mark.parametrize(

@@ -176,6 +176,7 @@ server:
   logfile: "{folder}/nsd.log"
   server-count: 1
   hide-version: yes
+  rrl-ratelimit: 0
 remote-control:
   control-enable: no
 zone:
