@@ -148,6 +148,19 @@ def test_cells_and_lines_are_words_of_their_own() -> None:
     assert dissect(mail(html=page)).words == "trail shoes a bold tents"
 
 
+def test_words_of_scripts_without_blanks_are_words() -> None:
+    said = (
+        "夏のセールは日曜日までです。トレイルシューズもテントも四割引きですので、ぜひこの機会に全商品をご覧ください。"
+    )
+    wrapped = "\r\n".join(said[at : at + 13] for at in range(0, len(said), 13))
+    page = f'<img src="https://shop.example/a.png" alt="a"><p>{said}</p>'
+    assert {"form-unlike", "form-images"}.isdisjoint(form(mail(html=page, text=wrapped)))
+    assert "form-unlike" in form(mail(html=page, text="まったく別の文章がここに書いてあります"))
+    assert "form-images" in form(
+        mail(html='<img src="https://shop.example/a.png" alt="a"><p>夏のセール</p>', text="夏のセール")
+    )
+
+
 def test_structured_data_is_no_script() -> None:
     page = HTML.replace("</p>", '</p><script type="application/ld+json">{"@type": "Order"}</script>')
     assert display_notices(dissect(mail(html=page)), "x") == []
