@@ -14,7 +14,8 @@ _URL = re.compile(r"(?:([a-z][a-z0-9+.-]*):)?(?:(?:[/\\]{2}|(?=www\.))([^/\\?#]*
 _UNSEEN = re.compile("[\t\r\n]")  # browsers drop these from a URL
 _DOT = re.compile("[。｡．]")
 _IGNORED = re.compile("[\u00ad\u200b\u2060\ufeff\ufe00-\ufe0f]")  # what UTS #46 maps to nothing
-_NO_HOST = re.compile(r"[\s\x00-,/:-@\[-^`{-\x7f]")
+# No name has these; the last turn the writing direction.
+_NO_HOST = re.compile(r"[\s\x00-,/:-@\[-^`{-\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def host_name(text: str) -> str:
 
 
 def _ascii(label: str) -> str:
-    if label.isascii() or len(label) > LONGEST_LABEL:
+    if label.isascii() or len(label) > LONGEST_LABEL or _NO_HOST.search(label):
         return label
     try:
         return "xn--" + label.encode("punycode").decode("ascii")

@@ -37,6 +37,8 @@ def ids(url: str, text: str = "see") -> set[str]:
         ("https://{{ host }}/a", {"link-invalid"}),
         ("https://*|HOST|*/", {"link-invalid"}),
         ("https://shop..example/", {"link-invalid"}),
+        ("https://\u202eelpmaxe.pohs/", {"link-invalid"}),
+        ("https://sh\u00adop.example/", set()),
         ("javascript:alert(1)", {"link-scheme"}),
         ("JAVA\tSCRIPT:alert(1)", {"link-scheme"}),
         ("data:text/html,x", {"link-scheme"}),
