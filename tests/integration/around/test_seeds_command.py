@@ -160,6 +160,20 @@ def test_refusals_of_the_recipient_are_told_until_the_mailbox_takes_mail_again(
     assert not {name for name, _ in said(place)} & {"seed-refused", "seed-relay"}
 
 
+def test_old_replies_are_read_by_the_workspaces_own_rules(place: Path, relay: tuple[Handler, int]) -> None:
+    relay[0].answers = {SEEDS[0]: "550 5.0.0 Postkasten verstopft"}
+    sent(place)
+    assert ("seed-refused", SEEDS[0]) not in said(place)
+    rule = {
+        "id": "german-full",
+        "class": "mailbox_full",
+        "says": ["postkasten verstopft"],
+        "samples": ["550 5.0.0 Postkasten verstopft"],
+    }
+    (place / "rules.yaml").write_text(json.dumps({"version": 1, "rules": [rule]}))
+    assert said(place)["seed-refused", SEEDS[0]] == "warn"
+
+
 def test_the_cap_counts_what_a_run_counts(place: Path, relay: tuple[Handler, int]) -> None:
     """Every message that was handed over counts; one that was refused before its bytes reached nobody."""
     relay[0].answers = {SEEDS[0]: UNKNOWN}
