@@ -11,8 +11,8 @@ from email import message_from_bytes, policy
 from email.header import decode_header, make_header
 from email.message import Message as Mail
 
-from harness.campaign.scan import Tag, scan
 from harness.campaign.urls import BARE, bare_end, is_link
+from harness.model.tag import Tag, scan
 
 _WIDEST = 400  # characters of a source line that are shown
 _MANY = 4_000_000  # pairs of lines up to which the exact comparison is quick

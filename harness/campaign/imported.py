@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 
 from harness.campaign.layout import Findings, Layout
 from harness.campaign.level import Level, literal
-from harness.campaign.mime import Field, Part, read_part, readable
 from harness.campaign.neutral import Neutral, note, subject
 from harness.campaign.place import Place
 from harness.campaign.rawtext import Based, RawText, read_text
@@ -17,6 +16,7 @@ from harness.campaign.wire import CRLF, LONGEST, Piece, Slot, Span, header_text
 from harness.campaign.words import word_set
 from harness.errors import ConfigError
 from harness.model.campaign import Campaign
+from harness.model.mime import Field, Part, read_part, readable
 
 _SLOTS = {"to": "To", "date": "Date", "message-id": "Message-ID"}
 # Fields that make the message what it is; they are in all variants.

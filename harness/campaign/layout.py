@@ -13,8 +13,8 @@ from harness.campaign.level import ATOM, Atom, Level, Merge, Section, joined, li
 from harness.campaign.markup import Page, Paragraph, Spot, read_page
 from harness.campaign.place import NOTHING, Branch, Choice, Node, Place, nest, nodes
 from harness.campaign.prose import read_prose
-from harness.campaign.scan import Text, scan
 from harness.campaign.urls import Destination, destination, host_of, is_address
+from harness.model.tag import Text, scan
 
 _SETTLED = re.compile(r"https?://[^/{}]+/", re.IGNORECASE)
 _FIELD = re.compile(r"\{([^{}]+)\}")

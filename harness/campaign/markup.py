@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from harness.campaign.level import ATOM, Level, Section
-from harness.campaign.scan import Attribute, Tag, Text, Token, scan
 from harness.campaign.urls import addresses, is_link
 from harness.campaign.words import word_set
+from harness.model.tag import Attribute, Tag, Text, Token, scan
 
 BLOCKS = word_set(
     "address article aside blockquote body button caption center dd div dl dt fieldset figcaption figure "

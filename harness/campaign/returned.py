@@ -6,16 +6,12 @@ Whether a mail is a bounce at all is not decided here.
 
 from __future__ import annotations
 
-import base64
-import binascii
-import quopri
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from email.utils import getaddresses
 from itertools import islice
 
-from harness.campaign.mime import Part, read_fields, read_part
+from harness.model.mime import Part, body_of, mailboxes, read_fields, read_part
 
 _WHOLE = ("message/rfc822", "message/global", "message/partial")
 _HEADERS = ("text/rfc822-headers", "message/rfc822-headers", "message/global-headers")
@@ -61,25 +57,15 @@ def letter_in(raw: bytes) -> Letter | None:
 def _part(raw: bytes, parts: list[Part], kinds: tuple[str, ...]) -> bytes | None:
     for part in parts:
         if part.kind in kinds:
-            return _decoded(raw, part).lstrip(b"\r\n")
+            return body_of(raw, part).lstrip(b"\r\n")
     return None
-
-
-def _decoded(raw: bytes, part: Part) -> bytes:
-    content = raw[part.body : part.end]
-    if part.encoding == "base64":
-        try:
-            return base64.b64decode(content)
-        except binascii.Error:
-            return content
-    return quopri.decodestring(content) if part.encoding == "quoted-printable" else content
 
 
 def _quoted(raw: bytes, whole: Part) -> bytes | None:
     """Find the copy in a bounce's text: from the first paragraph that is a message header."""
     for part in whole.walk():
         if part.kind == "text/plain" and not part.children:
-            text = _decoded(raw, part)
+            text = body_of(raw, part)
             for start in islice(_paragraphs(text), _TRIES):
                 fields, _ = read_fields(text, start, len(text))
                 names = {field.key for field in fields}
@@ -117,7 +103,7 @@ def _addressee(raw: bytes, whole: Part) -> str | None:
         for field in whole.fields:
             if field.key == wanted:
                 value = raw[field.value : field.end].decode("latin-1")
-                found = [one for _, one in getaddresses([value]) if one.count("@") == 1 and one.isascii()]
+                found = [one for _, one in mailboxes(value) if one.count("@") == 1 and one.isascii()]
                 if found:
                     local, _, domain = found[0].partition("@")
                     return f"{local.partition('+')[0] or local}@{domain}"

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from harness.campaign.level import Atom, Level, Merge, Section, joined, literal
 from harness.campaign.markup import BLOCKS, read_page
-from harness.campaign.scan import Tag, Text, scan
 from harness.campaign.urls import is_link
+from harness.model.tag import Tag, Text, scan
 
 _SPACE = re.compile(r"[ \t\r\n\f\u00a0\u200b-\u200d\u034f\ufeff\u00ad]+")
 _MARKUP = re.compile(r"</?[A-Za-z!]")

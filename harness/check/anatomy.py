@@ -2,41 +2,45 @@
 
 from __future__ import annotations
 
-import email
-import email.policy
+import codecs
+import html
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from email.message import EmailMessage
-from html.parser import HTMLParser
-from urllib.parse import SplitResult, urlsplit
 
-_BARE = re.compile(r"https?://[^\s<>\"')\]]{1,2000}", re.IGNORECASE)
-_HIDDEN = ("script", "style", "title", "head", "template")
+from harness.check.link import Link
+from harness.model.mime import Part, body_of, mailboxes, read_part, readable
+from harness.model.tag import RAW, Tag, Text, scan
 
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """One URL of the message: where it stands (link, image, text, css) and what people read there."""
-
-    url: str
-    kind: str
-    text: str = ""
-
-    @property
-    def parts(self) -> SplitResult:
-        """The URL's parts; an empty host where it can't be parsed."""
-        try:
-            return urlsplit(self.url)
-        except ValueError:
-            return urlsplit("")
-
-    @property
-    def host(self) -> str:
-        """The host, lower case, as it is written."""
-        try:
-            return (self.parts.hostname or "").rstrip(".")
-        except ValueError:
-            return ""
+# Where elements have URLs: attribute -> what is there. Some elements have something else there.
+_ATTRIBUTES = {
+    "href": "link", "src": "image", "background": "image", "poster": "image", "lowsrc": "image", "dynsrc": "image",
+    "xlink:href": "image", "action": "form", "formaction": "form", "ping": "link", "data": "object",
+}  # fmt: skip
+_ELEMENTS = {
+    ("link", "href"): "head", ("base", "href"): "base", ("script", "src"): "script", ("iframe", "src"): "frame",
+    ("frame", "src"): "frame", ("embed", "src"): "object", ("input", "src"): "image",
+}  # fmt: skip
+_SETS = ("srcset", "imagesrcset")
+# Between the URLs of a set: a width or density, a comma, blanks (HTML section 4.8.4.2.1). URLs may hold commas.
+_CANDIDATES = re.compile(r"\s+[\d.]+[wxh]\s*(?:,|$)|,\s+|\s+")
+_CSS_COMMENT = re.compile(r"/\*[\s\S]*?(?:\*/|\Z)")
+_CSS = re.compile(r"(@import\s{0,9}[\"']|(?:@import\s{1,9})?url\(\s{0,9}[\"']?)([^\"')\s]{1,4000})", re.IGNORECASE)
+_REFRESH = re.compile(r"\A[\s\d.]{1,20}[;,]\s{0,9}url\s{0,9}=\s{0,9}['\"]?([^'\"\s]+)", re.IGNORECASE)
+_BARE = re.compile(r"(?:https?://|(?<![A-Za-z0-9@./_-])www\.(?=[\w-]+\.))[^\s<>\"'`|^)\[\]{}]{1,20000}", re.IGNORECASE)
+_TRAILING = ".,;:!?*_~。、，！？"
+_GLUED = re.compile(r"[a-z]{2,}(?=[^\x00-\x7f])", re.IGNORECASE)  # a top-level domain, then words
+_ENDS = re.compile(r"[.!?|·•。！？\n]")
+_NEAR = 160  # characters beside a link that may say what it is for
+# Within a line of text; every other element begins or ends one.
+_INLINE = frozenset(
+    ["a", "abbr", "b", "bdi", "bdo", "big", "code", "em", "font", "i", "img", "ins", "label", "mark", "s", "small",
+     "span", "strike", "strong", "sub", "sup", "tt", "u", "wbr"]
+)  # fmt: skip
+# Codecs of Python that are no charsets of mail; some take quadratic time.
+_NO_CHARSETS = frozenset(["punycode", "idna", "undefined", "unicode_escape", "raw_unicode_escape"])
+_URI_FIELDS = ("list-unsubscribe", "list-help", "list-subscribe", "list-post", "list-owner", "list-archive")
+_MAILBOX_FIELDS = ("sender", "reply-to")
 
 
 @dataclass(slots=True)
@@ -44,128 +48,242 @@ class Anatomy:
     """A message taken apart. `features` are HTML elements and attributes that matter for display."""
 
     raw: bytes
-    message: EmailMessage
+    headers: list[tuple[str, str]]  # lower-case name, value on one line as it stands
     html: str = ""
     text: str = ""
     links: list[Link] = field(default_factory=list)
     features: dict[str, int] = field(default_factory=dict)
     words: str = ""  # what the HTML part says
     attachments: list[tuple[str, str, int]] = field(default_factory=list)  # name, type, bytes
+    content_ids: set[str] = field(default_factory=set)
+    charsets: list[tuple[str, str]] = field(default_factory=list)  # type and what is wrong with its charset
 
     def header(self, name: str) -> str:
-        """Return a header's value, "" if there is none or it can't be read."""
-        try:
-            return str(self.message.get(name, "") or "")
-        except (ValueError, IndexError, AttributeError, TypeError):
-            return ""
+        """Return a header's value for people, "" if there is none."""
+        found = self.all(name)
+        return readable(found[0]) if found else ""
 
-    def all(self, name: str) -> int:
-        """Count how often a header stands there."""
-        return sum(1 for key in self.message if key.lower() == name.lower())
+    def all(self, name: str) -> list[str]:
+        """Return all values of a header, as they stand."""
+        return [value for key, value in self.headers if key == name.lower()]
 
+    def mailboxes(self, name: str) -> list[tuple[str, str]]:
+        """Return a header's display names and addresses."""
+        return [(readable(said), address) for value in self.all(name) for said, address in mailboxes(value)]
 
-class _Reader(HTMLParser):
-    """Walks the HTML part once."""
-
-    def __init__(self, into: Anatomy) -> None:
-        super().__init__(convert_charrefs=True)
-        self.into = into
-        self.said: list[str] = []
-        self._hidden = 0
-        self._open: tuple[str, list[str]] | None = None
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note links, images and what may not be shown."""
-        given = {name: value or "" for name, value in attrs}
-        features = self.into.features
-        features[tag] = features.get(tag, 0) + 1
-        for name in given:
-            if name.startswith("on"):
-                features["on*"] = features.get("on*", 0) + 1
-        if tag in _HIDDEN:
-            self._hidden += 1
-        if tag == "a":
-            self.finish()  # nobody nests links; one that was not closed ends here
-        if tag == "area" and given.get("href"):
-            self.into.links.append(Link(given["href"].strip(), "link", given.get("alt", "")))
-        elif tag == "a" and given.get("href"):
-            self._open = (given["href"].strip(), [])
-        if tag in ("img", "source", "video", "audio", "iframe", "embed", "input") and given.get("src"):
-            self.into.links.append(Link(given["src"].strip(), "image", given.get("alt", "")))
-        if given.get("background"):
-            self.into.links.append(Link(given["background"].strip(), "image"))
-        if tag == "link" and given.get("href"):
-            self.into.links.append(Link(given["href"].strip(), "css"))
-        if tag == "base" and given.get("href"):
-            features["base href"] = 1
-        if tag == "img":
-            sizes = [given.get(k, "").removesuffix("px") for k in ("width", "height")]
-            if sizes in (["1", "1"], ["0", "0"]):
-                features["pixel"] = features.get("pixel", 0) + 1
-            if "alt" not in given:
-                features["img without alt"] = features.get("img without alt", 0) + 1
-        for url in re.findall(r"url\(\s*['\"]?(https?://[^'\")\s]+)", given.get("style", "")):
-            self.into.links.append(Link(url, "image"))
-
-    def handle_endtag(self, tag: str) -> None:
-        """Close what was open."""
-        if tag in _HIDDEN and self._hidden:
-            self._hidden -= 1
-        if tag == "a":
-            self.finish()
-
-    def finish(self) -> None:
-        """Note the link that is open."""
-        if self._open:
-            self.into.links.append(Link(self._open[0], "link", " ".join("".join(self._open[1]).split())))
-            self._open = None
-
-    def handle_data(self, data: str) -> None:
-        """Collect what people read."""
-        if not self._hidden:
-            self.said.append(data)
-            if self._open:
-                self._open[1].append(data)
+    def images(self) -> int:
+        """Count the pictures that are there to be seen."""
+        return self.features.get("img", 0) - self.features.get("pixel", 0)
 
 
 def dissect(raw: bytes) -> Anatomy:
     """Take a message apart; whatever it holds, never raises."""
-    message = email.message_from_bytes(raw, policy=email.policy.default)
-    assert isinstance(message, EmailMessage)
-    anatomy = Anatomy(raw, message)
-    for part in message.walk():
-        if part.is_multipart():
-            continue
-        content = part.get_payload(decode=True)
-        content = content if isinstance(content, bytes) else b""
-        kind, name = part.get_content_type(), _file_name(part)
-        if name or kind not in ("text/plain", "text/html"):
-            anatomy.attachments.append((name, kind, len(content)))
-        elif kind == "text/html":
-            anatomy.html += _decode(part, content)
-        else:
-            anatomy.text += _decode(part, content)
-    reader = _Reader(anatomy)
-    try:
-        reader.feed(anatomy.html)
-        reader.close()
-        reader.finish()
-    except (AssertionError, ValueError):
-        anatomy.features["unreadable"] = 1
-    anatomy.words = " ".join("".join(reader.said).split())
-    anatomy.links += [Link(url.rstrip(".,;:!?"), "text") for url in _BARE.findall(anatomy.text)]
+    whole = read_part(raw)
+    headers = [(one.key, " ".join(raw[one.value : one.end].decode("utf-8", "replace").split())) for one in whole.fields]
+    anatomy = Anatomy(raw, headers)
+    anatomy.links += _header_links(anatomy)
+    for part in whole.walk():
+        if part.content_id:
+            anatomy.content_ids.add(part.content_id)
+        if not part.children:
+            _part(anatomy, part)
+    page = _read(anatomy.html)
+    anatomy.features, anatomy.words = page.features, page.words
+    anatomy.links += [*page.links, *_bare(anatomy.text, "text")]
     return anatomy
 
 
-def _file_name(part: EmailMessage) -> str:
-    try:
-        return part.get_filename() or ""
-    except (ValueError, IndexError, AttributeError, TypeError, LookupError):
-        return "?"
+def _part(anatomy: Anatomy, part: Part) -> None:
+    body = body_of(anatomy.raw, part)
+    text, wrong = _decoded(body, part.parameters.get("charset", "")) if part.kind.startswith("text/") else ("", "")
+    names = list(dict.fromkeys(name for name in (part.name, part.parameters.get("name")) if name))
+    shown = not part.attached and all(name.lower().endswith((".txt", ".htm", ".html")) for name in names)
+    if shown and part.kind in ("text/plain", "text/html"):
+        anatomy.charsets += [(part.kind, wrong)] if wrong else []
+        if part.kind == "text/html":
+            anatomy.html += text
+        else:
+            anatomy.text += text
+        return
+    anatomy.attachments += [(name, part.kind, len(body)) for name in names or [""]]
+    if part.kind == "text/x-amp-html":
+        anatomy.links += [Link(link.url, "amp") for link in _read(text).links]
+    elif part.kind == "text/calendar":
+        anatomy.links += _bare(re.sub(r"\r?\n[ \t]", "", text), "calendar")  # RFC 5545 section 3.1
 
 
-def _decode(part: EmailMessage, content: bytes) -> str:
+def _decoded(content: bytes, charset: str) -> tuple[str, str]:
+    """Decode a body, and say what is wrong with its charset."""
     try:
-        return content.decode(part.get_content_charset() or "utf-8", errors="replace")
-    except LookupError:
-        return content.decode("utf-8", errors="replace")
+        name = codecs.lookup(charset or "us-ascii").name
+        b"a".decode(name, "replace")
+    except (LookupError, UnicodeError, ValueError):
+        name = "unknown"
+    if name == "unknown" or name in _NO_CHARSETS:
+        return content.decode("utf-8", "replace"), f"{charset[:40]} is no charset that readers know"
+    try:
+        return content.decode(name), ""
+    except UnicodeError:
+        wrong = f"its bytes are not {charset[:40]}" if charset else "letters beyond ASCII, and no charset is named"
+    try:
+        return content.decode("utf-8"), wrong
+    except UnicodeError:
+        return content.decode(name, "replace"), wrong
+
+
+def _header_links(anatomy: Anatomy) -> Iterator[Link]:
+    for name in _URI_FIELDS:
+        for value in anatomy.all(name):
+            yield from (Link(uri.strip(), name) for uri in re.findall(r"<([^<>]*)>", value))
+    for name in _MAILBOX_FIELDS:
+        yield from (Link(f"mailto:{address}", name) for _, address in anatomy.mailboxes(name) if "@" in address)
+
+
+def _bare(text: str, kind: str) -> list[Link]:
+    """Find the URLs that stand in a text, each with the words of its sentence."""
+    found = [(match.start(), _trimmed(match[0])) for match in _BARE.finditer(text)]
+    found = [(start, url) for start, url in found if not url.endswith("//")]
+    spans = [(start, start + len(url)) for start, url in found]
+    return [Link(url, kind, near=near) for (_, url), near in zip(found, _beside(text, spans), strict=True)]
+
+
+def _trimmed(url: str) -> str:
+    """Take off a bare URL what belongs to the sentence around it; Chinese and Japanese leave no blank before that."""
+    url = url.rstrip(_TRAILING)
+    authority = Link(url, "text").authority
+    ending = authority.rpartition(".")[2]
+    glued = _GLUED.match(ending)
+    return url[: url.index(authority) + len(authority) - len(ending) + glued.end()] if glued else url
+
+
+def _beside(text: str, spans: list[tuple[int, int]]) -> Iterator[str]:
+    """Return for each span the words before and after it, up to the sentence's ends or the next span."""
+    for number, (start, end) in enumerate(spans):
+        first = max(spans[number - 1][1] if number else 0, start - _NEAR)
+        last = min(spans[number + 1][0] if number + 1 < len(spans) else len(text), end + _NEAR)
+        before = _ENDS.split(text[first:start])[-1]
+        after = _ENDS.split(text[end:last], maxsplit=1)[0]
+        yield " ".join(f"{before} {after}".split())
+
+
+def css_urls(style: str) -> Iterator[tuple[str, str]]:
+    """Yield (URL, kind) of what a style sheet loads: images and fonts, and other style sheets."""
+    for how, url in _CSS.findall(_CSS_COMMENT.sub(" ", style)):
+        yield url, "css" if how.startswith("@") else "image"
+
+
+def _read(page: str) -> _Reader:
+    reader = _Reader()
+    reader.read(page)
+    return reader
+
+
+class _Reader:
+    """Reads a page once: links, words, and what matters for display."""
+
+    def __init__(self) -> None:
+        self.links: list[Link] = []
+        self.features: dict[str, int] = {}
+        self.words = ""
+        self._said: list[str] = []
+        self._length = 0
+        self._opened: tuple[str, int, int] | None = None  # URL, where in the words and in the alt texts it began
+        self._spots: list[tuple[str, int, int]] = []  # URL, first and last place in the words
+        self._alts: dict[int, list[str]] = {}
+
+    def read(self, page: str) -> None:
+        """Read it all."""
+        raw = ""  # the element whose raw text must come next
+        for token in scan(page):
+            if raw and not (token.inside == raw if isinstance(token, Text) else token.closing and token.name == raw):
+                self._count(f"unclosed {raw}")
+            raw = ""
+            if isinstance(token, Text):
+                self._text(page[token.start : token.end], token)
+            else:
+                raw = token.name if token.name in RAW and not token.closing else ""
+                self._tag(page, token)
+        if raw:
+            self._count(f"unclosed {raw}")
+        self._finish()
+        said = "".join(self._said)
+        self.words = " ".join(said.split())
+        near = _beside(said, [(start, end) for _, start, end in self._spots])
+        for number, ((url, start, end), beside) in enumerate(zip(self._spots, near, strict=True)):
+            alt = " ".join(self._alts.get(number, ()))
+            self.links.append(Link(url, "link", " ".join(said[start:end].split()), f"{beside} {alt}".strip()))
+
+    def _count(self, feature: str) -> None:
+        self.features[feature] = self.features.get(feature, 0) + 1
+
+    def _say(self, words: str) -> None:
+        self._said.append(words)
+        self._length += len(words)
+
+    def _text(self, source: str, token: Text) -> None:
+        if token.inside == "style":
+            self._load(source, "outlook" if token.conditional else "")
+        elif not token.conditional and token.inside not in ("script", "title"):
+            words = re.sub(r"\s+", " ", html.unescape(source))
+            if self._opened is None:
+                self.links += _bare(words, "text")
+            self._say(words)
+
+    def _load(self, style: str, kind: str) -> None:
+        self.links += [Link(url, kind or own) for url, own in css_urls(style)]
+
+    def _tag(self, page: str, tag: Tag) -> None:
+        if tag.name == "a" and not tag.conditional:
+            self._finish()  # nobody nests links; one that was not closed ends where the next begins
+        if tag.name not in _INLINE and not tag.conditional:
+            self._say("\n")
+        if tag.closing:
+            return
+        given: dict[str, str] = {}
+        for one in tag.attributes:
+            given.setdefault(one.name, html.unescape(page[one.value_start : one.value_end]).strip())
+        for name, value in given.items():
+            self._attribute(tag, name, value, given)
+        if not tag.conditional:
+            self._display(tag.name, given)
+
+    def _attribute(self, tag: Tag, name: str, value: str, given: dict[str, str]) -> None:
+        if not value and (tag.name, name) != ("a", "href"):
+            return
+        if name in _SETS:
+            urls = [url.strip(",") for url in _CANDIDATES.split(value)]
+            self.links += [Link(url, "outlook" if tag.conditional else "image") for url in urls if url]
+        elif name == "style":
+            self._load(value, "outlook" if tag.conditional else "")
+        elif tag.name == "meta" and name == "content" and given.get("http-equiv", "").lower() == "refresh":
+            self.links += [Link(url, "link") for url in _REFRESH.findall(value)]
+        elif name in _ATTRIBUTES and (name != "data" or tag.name == "object"):
+            kind = _ELEMENTS.get((tag.name, name), _ATTRIBUTES[name])
+            if kind == "head" and "stylesheet" in given.get("rel", "").lower():
+                kind = "css"
+            if tag.conditional:
+                self.links.append(Link(value, "outlook"))
+            elif tag.name == "a" and name == "href":
+                self._opened = (value, self._length, len(self._spots))
+            else:
+                self.links.append(Link(value, kind, given.get("alt", "")))
+
+    def _display(self, name: str, given: dict[str, str]) -> None:
+        if name != "script" or "json" not in given.get("type", ""):  # structured data is no program
+            self._count(name)
+        for _ in (one for one in given if one.startswith("on")):
+            self._count("on*")
+        if name == "base" and given.get("href"):
+            self._count("base href")
+        if name == "img":
+            if [given.get(side, "").removesuffix("px") for side in ("width", "height")] in (["1", "1"], ["0", "0"]):
+                self._count("pixel")
+            if "alt" not in given:
+                self._count("img without alt")
+            elif self._opened:
+                self._alts.setdefault(self._opened[2], []).append(given["alt"])
+
+    def _finish(self) -> None:
+        if self._opened:
+            self._spots.append((self._opened[0], self._opened[1], self._length))
+            self._opened = None

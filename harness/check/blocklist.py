@@ -7,7 +7,7 @@ not that the name is listed. Anything outside 127.0.0.0/8 is a parked or hijacke
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness.check.lookup import Resolver, could_not
@@ -23,10 +23,23 @@ class Blocklist:
     codes: Mapping[str, str] = field(default_factory=dict)
 
 
+# What each list must hold, and must not, for tests (RFC 5782 section 5).
+_TESTS = {"domain": ("test", "invalid"), "ip4": ("127.0.0.2", "127.0.0.1"), "ip6": ("::ffff:7f00:2", "::ffff:7f00:1")}
+
+
+def trust_notices(listing: Blocklist, subjects: Sequence[str], resolver: Resolver) -> list[Notice]:
+    """Ask a list for the test entries of what it is to be asked about; UNKNOWN where its answers mean nothing."""
+    if listing.of == "ip":
+        kinds = sorted({f"ip{ipaddress.ip_address(subject).version}" for subject in subjects})
+    else:
+        kinds = ["domain"] if subjects else []
+    return [notice for kind in kinds for notice in [_tested(listing, kind, resolver)] if notice]
+
+
 def listing_notices(subject: str, listing: Blocklist, resolver: Resolver) -> list[Notice]:
     """Ask one list about one domain or IP."""
     about = f"{subject} on {listing.zone}"
-    name = f"{_reversed(subject)}.{listing.zone}" if listing.of == "ip" else f"{subject}.{listing.zone}"
+    name = _question(subject, listing)
     found = resolver.ask(name, "A")
     if found.failed:
         return [
@@ -86,25 +99,34 @@ def _refusal(answer: str) -> str:
             "127.0.0.1": "this resolver is not served"}.get(answer, answer)  # fmt: skip
 
 
-def _reversed(ip: str) -> str:
-    address = ipaddress.ip_address(ip)
-    return address.reverse_pointer.removesuffix(".in-addr.arpa").removesuffix(".ip6.arpa")
+def _question(subject: str, listing: Blocklist) -> str:
+    """Return the name to ask for; an IP is written backwards (RFC 5782 sections 2.1 and 2.4)."""
+    if listing.of == "domain":
+        return f"{subject}.{listing.zone}"
+    pointer = ipaddress.ip_address(subject).reverse_pointer
+    return f"{pointer.removesuffix('.in-addr.arpa').removesuffix('.ip6.arpa')}.{listing.zone}"
 
 
-def works(listing: Blocklist, resolver: Resolver) -> Notice | None:
-    """Ask a list for its test entry (RFC 5782 section 5); a list without it can't be trusted to list anything."""
-    subject = "127.0.0.2" if listing.of == "ip" else "test"
-    name = f"{_reversed(subject)}.{listing.zone}" if listing.of == "ip" else f"{subject}.{listing.zone}"
-    found = resolver.ask(name, "A")
-    if found.failed:
-        return None  # each question to it says so
-    if found.records and not all(_is_refusal(r) for r in found.records):
-        return None
+def _tested(listing: Blocklist, kind: str, resolver: Resolver) -> Notice | None:
+    """Ask a list for its test entries; None where they are as they must be, or could not be asked."""
+    names = [_question(subject, listing) for subject in _TESTS[kind]]
+    wanted, unwanted = [resolver.ask(name, "A") for name in names]
+    if any(not _is_refusal(record) for record in unwanted.records):
+        return Notice(
+            "blocklist-everything",
+            Grade.UNKNOWN,
+            listing.zone,
+            "the list lists what no list may hold, so what it says means nothing",
+            f"A {names[1]}: {', '.join(unwanted.records)}",
+            "The list may have closed down, or a resolver on the way answers for it; take it out of check.yaml.",
+        )
+    if wanted.failed or any(not _is_refusal(record) for record in wanted.records):
+        return None  # of one that could not be asked, each question says so
     return Notice(
         "blocklist-silent",
         Grade.NOTE,
         listing.zone,
         "the list does not answer for its test entry",
-        f"A {name}: {', '.join(found.records) or found.state.value}",
-        '"Not listed" there may mean "not answering".',
+        f"A {names[0]}: {', '.join(wanted.records) or wanted.state.value}",
+        '"Not listed" there may mean "not answering"; see whether the zone is spelled as its owner says.',
     )

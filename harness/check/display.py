@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import unquote
 
 from harness.check.anatomy import Anatomy
-from harness.check.notice import Grade, Notice
+from harness.check.notice import Grade, Notice, many
 
 ELEMENTS = {  # element or attribute -> what becomes of it, what to do
     "script": ("scripts never run in mail and are a mark against it", "Take it out."),
@@ -37,14 +38,14 @@ def display_notices(anatomy: Anatomy, about: str) -> list[Notice]:
                     grade,
                     about,
                     f"<{name}>: {what}" if name != "on*" else what,
-                    f"{count} of them",
+                    f"{count:,} of them",
                     do,
                 )
             )
     relative = [
-        link.url
+        link.url or "(empty)"
         for link in anatomy.links
-        if link.kind in ("link", "image") and not link.parts.scheme and not link.url.startswith("#")
+        if link.kind in ("link", "image") and not link.scheme and not link.url.startswith("#")
     ]
     if relative:
         out.append(
@@ -52,8 +53,8 @@ def display_notices(anatomy: Anatomy, about: str) -> list[Notice]:
                 "display-relative",
                 Grade.FAIL,
                 about,
-                f"{len(relative)} links without https://",
-                ", ".join(relative[:3])[:200],
+                "links or images without https://",
+                f"{len(relative):,} of them: {', '.join(relative[:3])[:200]}",
                 "Write whole URLs; a mail has no place that they could start from.",
             )
         )
@@ -73,8 +74,9 @@ def display_notices(anatomy: Anatomy, about: str) -> list[Notice]:
                 "Use PNG, JPEG or GIF.",
             )
         )
-    cids = {str(part.get("Content-ID", "")).strip("<> ") for part in anatomy.message.walk()}
-    lost = [link.url for link in anatomy.links if link.url.lower().startswith("cid:") and link.url[4:] not in cids]
+    lost = [
+        link.url for link in anatomy.links if link.scheme == "cid" and unquote(link.url[4:]) not in anatomy.content_ids
+    ]
     if lost:
         out.append(
             Notice(
@@ -92,22 +94,32 @@ def display_notices(anatomy: Anatomy, about: str) -> list[Notice]:
                 "display-alt",
                 Grade.NOTE,
                 about,
-                f"{anatomy.features['img without alt']} images without alt text",
+                f"{many(anatomy.features['img without alt'], 'image')} without alt text",
                 "",
-                "Say what they show; pictures may be off.",
+                'Say in alt="…" what each shows; pictures may be off.',
             )
         )
-    if anatomy.features.get("css") or any(link.kind == "css" for link in anatomy.links):
+    if any(link.kind == "css" for link in anatomy.links):
         out.append(
             Notice(
                 "display-css",
                 Grade.WARN,
                 about,
-                "a style sheet from outside, which is not loaded",
+                "a style sheet from outside, which many readers don't load",
                 "",
                 "Put the styles into the mail.",
             )
         )
-    if anatomy.features.get("unreadable"):
-        out.append(Notice("display-html", Grade.WARN, about, "HTML that can't be parsed", "", "Mend the markup."))
+    for name in ("style", "title", "script", "textarea", "xmp"):
+        if anatomy.features.get(f"unclosed {name}"):
+            out.append(
+                Notice(
+                    "display-unclosed",
+                    Grade.FAIL,
+                    about,
+                    f"<{name}> is never closed",
+                    f"no </{name}> follows",
+                    f"Close it with </{name}>: readers take all that follows for part of it and show none of it.",
+                )
+            )
     return out

@@ -3,65 +3,33 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from email.utils import getaddresses, parsedate_to_datetime
+from email.utils import parsedate_to_datetime
 
 from harness.check.anatomy import Anatomy
-from harness.check.notice import Grade, Notice
+from harness.check.notice import Grade, Notice, many
 
 LONGEST_LINE = 998  # RFC 5322 section 2.1.1, without CRLF
 ONCE = ("from", "sender", "reply-to", "to", "cc", "bcc", "message-id", "in-reply-to", "references", "subject", "date")
 BIG, TOO_BIG = 2_000_000, 20_000_000  # iCloud Mail takes messages of 20 MB
 CLIPPED = 102_000
 REFUSED = frozenset(
-    [
-        "ade",
-        "adp",
-        "apk",
-        "appx",
-        "bat",
-        "cab",
-        "chm",
-        "cmd",
-        "com",
-        "cpl",
-        "dll",
-        "dmg",
-        "ex_",
-        "exe",
-        "hta",
-        "ins",
-        "isp",
-        "iso",
-        "jar",
-        "js",
-        "jse",
-        "lib",
-        "lnk",
-        "mde",
-        "msc",
-        "msi",
-        "msp",
-        "mst",
-        "nsh",
-        "pif",
-        "ps1",
-        "scr",
-        "sct",
-        "shb",
-        "sys",
-        "vb",
-        "vbe",
-        "vbs",
-        "vxd",
-        "wsc",
-        "wsf",
-        "wsh",
-        "xll",
-    ]
-)
-PACKED = frozenset(["zip", "rar", "7z", "gz", "tgz", "docm", "xlsm", "pptm", "html", "htm", "svg"])
+    ["ade", "adp", "apk", "appx", "bat", "cab", "chm", "cmd", "com", "cpl", "dll", "dmg", "ex_", "exe",
+     "hta", "ins", "isp", "iso", "jar", "js", "jse", "lib", "lnk", "mde", "msc", "msi", "msp", "mst",
+     "nsh", "pif", "ps1", "scr", "sct", "shb", "sys", "vb", "vbe", "vbs", "vxd", "wsc", "wsf", "wsh",
+     "xll"]
+)  # fmt: skip
+ARCHIVES = frozenset(["zip", "rar", "7z", "gz", "tgz", "tar", "bz2", "xz"])
+LOOKED_INTO = ARCHIVES | {"docm", "xlsm", "pptm", "html", "htm", "svg"}
+# Characters that nobody sees. Those that turn the writing direction show `gpj.exe` as `exe.jpg`.
+_UNSEEN = re.compile("[\x00-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+_DISGUISE = re.compile("[\x00-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
+# Scripts that put no blanks between words: Thai to Burmese, Khmer, kana and Han.
+_LETTERS = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
+_UNSPACED = re.compile(f"[{_LETTERS}]+")
+_WRAPPED = re.compile(rf"(?<=[{_LETTERS}])\s+(?=[{_LETTERS}])")
 _MESSAGE_ID = re.compile(r"<[^\s<>@]{1,200}@[^\s<>@]{1,200}>\Z")
 
 
@@ -108,7 +76,7 @@ def _lines(anatomy: Anatomy, about: str) -> Iterator[Notice]:
             "long",
             Grade.FAIL,
             about,
-            f"{len(long)} lines of over {LONGEST_LINE} bytes",
+            f"{many(len(long), 'line')} of over {LONGEST_LINE} bytes",
             f"the first is line {long[0]}",
             "Encode the part as quoted-printable or base64.",
         )
@@ -133,16 +101,16 @@ def _headers(anatomy: Anatomy, about: str) -> Iterator[Notice]:
                 "missing", Grade.FAIL, about, f"no {name} header", "", f"{name} must be there (RFC 5322 section 3.6)."
             )
     for name in ONCE:
-        if anatomy.all(name) > 1:
+        if len(anatomy.all(name)) > 1:
             yield _notice(
                 "twice",
                 Grade.FAIL,
                 about,
-                f"{name.title()} stands there {anatomy.all(name)} times",
+                f"the header {name.title()} stands there {len(anatomy.all(name))} times",
                 "",
-                "Only one is allowed (RFC 5322 section 3.6).",
+                "Leave one: more are not allowed (RFC 5322 section 3.6).",
             )
-    authors = [address for _, address in getaddresses([anatomy.header("From")]) if address]
+    authors = [address for _, address in anatomy.mailboxes("From")]
     if len(authors) > 1:
         yield _notice(
             "from",
@@ -156,8 +124,8 @@ def _headers(anatomy: Anatomy, about: str) -> Iterator[Notice]:
         yield _notice(
             "from", Grade.FAIL, about, "From holds no address", anatomy.header("From"), "Write Name <address@domain>."
         )
-    display = anatomy.header("From").partition("<")[0]
-    if authors and "@" in display and authors[0].lower() not in display.lower():
+    said = " ".join(name for name, _ in anatomy.mailboxes("From"))
+    if authors and "@" in said and authors[0].lower() not in said.lower():
         yield _notice(
             "from-name",
             Grade.FAIL,
@@ -177,7 +145,7 @@ def _headers(anatomy: Anatomy, about: str) -> Iterator[Notice]:
             anatomy.header("Subject"),
             "Take Re: or Fwd: out.",
         )
-    if anatomy.all("MIME-Version") == 0:
+    if not anatomy.all("MIME-Version"):
         yield _notice("mime", Grade.WARN, about, "no MIME-Version header", "", "Add MIME-Version: 1.0 (RFC 2045).")
 
 
@@ -290,6 +258,15 @@ def _unsubscribe(anatomy: Anatomy, about: str, transactional: bool) -> list[Noti
 
 
 def _parts(anatomy: Anatomy, about: str) -> Iterator[Notice]:
+    for kind, wrong in anatomy.charsets:
+        yield _notice(
+            "charset",
+            Grade.WARN,
+            about,
+            f"the {kind} part: {wrong}",
+            "",
+            "Write the part as UTF-8 and say charset=utf-8; readers guess otherwise.",
+        )
     if not anatomy.html and not anatomy.text.strip():
         yield _notice("empty", Grade.FAIL, about, "neither text nor HTML in the message", "", "Write a text part.")
         return
@@ -313,14 +290,14 @@ def _parts(anatomy: Anatomy, about: str) -> Iterator[Notice]:
                 "",
                 "Make the text part anew from the HTML.",
             )
-    images = anatomy.features.get("img", 0) - anatomy.features.get("pixel", 0)
-    words = len(anatomy.words.split())
+    images = anatomy.images()
+    words = _length(anatomy.words)
     if images > 0 and words < 20 * images and words < 100:
         yield _notice(
             "images",
             Grade.WARN,
             about,
-            f"{images} images and {words} words",
+            f"{many(images, 'image')} and {many(words, 'word')}",
             "",
             "Say more in text; a mail that is one picture is what filters know from spam.",
         )
@@ -328,12 +305,22 @@ def _parts(anatomy: Anatomy, about: str) -> Iterator[Notice]:
 
 def likeness(text: str, words: str) -> float:
     """Return the share of the HTML's words that the text part has too (URLs left out)."""
+    wanted = _bag(words)
+    return len(wanted & _bag(text)) / len(wanted) if wanted else 1.0
 
-    def bag(source: str) -> set[str]:
-        return set(re.findall(r"\w{3,}", re.sub(r"https?://\S+", " ", source).lower()))
 
-    wanted = bag(words)
-    return len(wanted & bag(text)) / len(wanted) if wanted else 1.0
+def _bag(source: str) -> set[str]:
+    """Collect words, and pairs of letters where words have no blanks between them, whatever the lines they stand on."""
+    plain = re.sub(r"https?://[!-~]+", " ", source).lower()
+    unspaced = _UNSPACED.findall(_WRAPPED.sub("", plain))
+    pairs = {run[at : at + 2] for run in unspaced for at in range(len(run) - 1)}
+    return pairs.union(re.findall(r"\w{3,}", _UNSPACED.sub(" ", plain)))
+
+
+def _length(words: str) -> int:
+    """Count words; of scripts without blanks two letters are about one."""
+    letters = sum(len(run) for run in _UNSPACED.findall(words))
+    return letters // 2 + len(_UNSPACED.sub(" ", words).split())
 
 
 def _size(anatomy: Anatomy, about: str) -> Iterator[Notice]:
@@ -352,27 +339,33 @@ def _size(anatomy: Anatomy, about: str) -> Iterator[Notice]:
 
 def _attachments(anatomy: Anatomy, about: str) -> Iterator[Notice]:
     for name, kind, size in anatomy.attachments:
-        endings = name.lower().rsplit(".", 2)[1:]
+        *inner, last = _endings(name)
+        hidden = REFUSED.intersection(inner) - {"com"}  # shop.com.pdf: a domain's name, not a program's
         shown = f"{name or '(no name)'} ({kind}, {size:,} bytes)"
-        if REFUSED & set(endings[-1:]):
+        if last in REFUSED:
+            what = f"an attachment of a kind that is refused (.{last})"
+            yield _notice("attachment", Grade.FAIL, about, what, shown, "Link to it instead.")
+        elif hidden and last in ARCHIVES:
+            what = f"an archive that says it holds a refused kind (.{min(hidden)})"
+            yield _notice("attachment", Grade.FAIL, about, what, shown, "Link to it instead; packing does not hide it.")
+        elif hidden:
+            what = f"an attachment with two endings, one of them refused (.{min(hidden)})"
+            yield _notice("attachment", Grade.FAIL, about, what, shown, "Give it one ending, the true one.")
+        elif last in LOOKED_INTO and not kind.startswith("image/"):
+            what = f"an attachment of a kind that filters look into (.{last})"
+            yield _notice("attachment-kind", Grade.WARN, about, what, shown, "Send a PDF, or link to it.")
+        if _DISGUISE.search(name):
             yield _notice(
-                "attachment", Grade.FAIL, about, "an attachment of a kind that is refused", shown, "Link to it instead."
-            )
-        elif PACKED & set(endings[-1:]) and not kind.startswith("image/"):
-            yield _notice(
-                "attachment-kind",
-                Grade.WARN,
-                about,
-                "an attachment of a kind that filters look into",
-                shown,
-                "Send a PDF, or link to it.",
-            )
-        elif len(endings) == 2 and REFUSED & set(endings):
-            yield _notice(
-                "attachment",
+                "attachment-name",
                 Grade.FAIL,
                 about,
-                "an attachment with two endings, one of them refused",
-                shown,
-                "Rename it.",
+                "an attachment's name with characters that hide its ending",
+                f"{name!a} ({kind})",
+                "Write the name in plain characters: this is how malware is disguised.",
             )
+
+
+def _endings(name: str) -> list[str]:
+    """Return what follows the dots of a file name, as an operating system reads it; [""] if nothing does."""
+    plain = _UNSEEN.sub("", unicodedata.normalize("NFKC", name)).lower()
+    return [piece.strip() for piece in plain.rstrip(". ").split(".")[1:]] or [""]

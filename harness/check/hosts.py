@@ -6,54 +6,36 @@ import ipaddress
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from urllib.parse import unquote
 
-from harness.check.anatomy import Link
+from harness.check.link import LONGEST_LABEL, Link, host_name, is_host
 from harness.check.lookup import Found, Resolver, Suffixes, could_not
 from harness.check.notice import Grade, Notice
 
 # Well-known domains where strangers share a name: one abuser spoils it for all.
 SHORTENERS = frozenset(
-    [
-        "bit.ly",
-        "t.co",
-        "goo.gl",
-        "tinyurl.com",
-        "ow.ly",
-        "is.gd",
-        "buff.ly",
-        "rebrand.ly",
-        "cutt.ly",
-        "t.ly",
-        "rb.gy",
-        "shorturl.at",
-        "lnkd.in",
-        "tiny.cc",
-        "s.id",
-        "bl.ink",
-        "short.io",
-        "soo.gd",
-        "v.gd",
-        "adf.ly",
-        "shorte.st",
-        "trib.al",
-        "dlvr.it",
-        "db.tt",
-        "qr.ae",
-        "mcaf.ee",
-        "su.pr",
-        "bit.do",
-        "linktr.ee",
-    ]
-)
+    ["bit.ly", "t.co", "goo.gl", "tinyurl.com", "ow.ly", "is.gd", "buff.ly", "rebrand.ly", "cutt.ly", "t.ly",
+     "rb.gy", "shorturl.at", "lnkd.in", "tiny.cc", "s.id", "bl.ink", "short.io", "soo.gd", "v.gd", "adf.ly",
+     "shorte.st", "trib.al", "dlvr.it", "db.tt", "qr.ae", "mcaf.ee", "su.pr", "bit.do", "linktr.ee"]
+)  # fmt: skip
 _WILDCARD = re.compile(r"(?:^|\.)(?:nip|sslip|xip|traefik)\.(?:io|me)$")
-_HOST_IN_TEXT = re.compile(r"(?:https?://)?((?:[a-z0-9-]{1,63}\.){1,5}[a-z]{2,24})(?:[/?:#]|$)", re.IGNORECASE)
+NULL_MX = ("0 .",)
+MAIL_ROLES = frozenset(["from", "sender", "reply-to", "mailto"])  # these need a host that takes mail
+# Scripts that are written together (UTS #39, highly restrictive), by the first word of their letters' names.
+_TOGETHER = (
+    {"LATIN", "CJK", "HIRAGANA", "KATAKANA"},
+    {"LATIN", "CJK", "BOPOMOFO"},
+    {"LATIN", "CJK", "HANGUL"},
+)
+_SCRIPTS = {"IDEOGRAPHIC": "CJK", "HALFWIDTH": "KATAKANA"}
 # Letters that look Latin and are not, with what they look like (Unicode TR 39, the ones that occur in spoofs).
 _LOOKS = str.maketrans(
     {
         "а": "a", "е": "e", "о": "o", "р": "p", "с": "c", "у": "y", "х": "x", "і": "i", "ј": "j", "ѕ": "s",
         "ԁ": "d", "һ": "h", "ԛ": "q", "ԝ": "w", "в": "b", "к": "k", "м": "m", "н": "h", "т": "t", "г": "r",
-        "ℓ": "l", "ο": "o", "α": "a", "ν": "v", "ι": "i", "ρ": "p", "τ": "t", "κ": "k", "ı": "i", "ɡ": "g",
+        "ℓ": "l", "ӏ": "l", "ο": "o", "α": "a", "ν": "v", "ι": "i", "ρ": "p", "τ": "t", "κ": "k", "ı": "i", "ɡ": "g",
     }
 )  # fmt: skip
 
@@ -63,37 +45,41 @@ class Site:
     """One host of the message and where it stands."""
 
     host: str
-    roles: tuple[str, ...]  # link, image, text, css, from, mail_from, redirect
+    roles: tuple[str, ...]  # link, image, text, css, reply-to, list-unsubscribe, from, mail_from, redirect, ...
 
 
 def sites_of(links: Iterable[Link], also: Sequence[tuple[str, str]] = ()) -> list[Site]:
     """Collect the hosts of a message; `also` are (role, host) of senders and redirects."""
-    roles: dict[str, list[str]] = {}
-    for role, host in [*((link.kind, link.host) for link in links if link.parts.scheme in ("http", "https")), *also]:
-        if host and role not in roles.setdefault(host, []):
-            roles[host].append(role)
-    return [Site(host, tuple(r)) for host, r in roles.items() if r]
+    roles: dict[str, dict[str, None]] = {}
+    for link in links:
+        if link.scheme == "mailto":
+            roles.setdefault(link.host, {})[link.kind if link.kind in MAIL_ROLES else "mailto"] = None
+        elif link.web:
+            roles.setdefault(link.host, {})[link.kind] = None
+    for role, host in also:
+        roles.setdefault(host_name(host), {})[role] = None
+    return [Site(host, tuple(r)) for host, r in roles.items() if literal(host) or is_host(host)]
 
 
 def literal(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """Return the IP address that a host is, written plainly, as one number, in octal or in hex."""
-    try:
-        return ipaddress.ip_address(host.strip("[]"))
-    except ValueError:
-        pass
-    pieces = host.split(".")
-    if not 1 <= len(pieces) <= 4 or not all(re.fullmatch(r"0x[0-9a-f]{1,8}|\d{1,12}", p) for p in pieces):
+    """Return the IP address that a host is, in any spelling that browsers take (WHATWG URL section 3.5)."""
+    plain = unquote(host.strip("[]"))
+    with suppress(ValueError):
+        address = ipaddress.ip_address(plain)
+        return getattr(address, "ipv4_mapped", None) or address
+    pieces = host_name(plain).split(".")
+    if not 1 <= len(pieces) <= 4 or not all(re.fullmatch(r"0x[0-9a-f]{0,40}|[0-9]{1,40}", p) for p in pieces):
         return None
-    numbers = [
-        int(p, 16) if p.startswith("0x") else int(p, 8) if re.fullmatch(r"0[0-7]+", p) else int(p) for p in pieces
-    ]
-    value = 0
-    for number in numbers[:-1]:
-        if number > 255:
-            return None
-        value = value << 8 | number
-    value = value << 8 * (5 - len(numbers)) | numbers[-1]
-    return ipaddress.IPv4Address(value) if value < 2**32 else None
+    *first, last = [_number(piece) for piece in pieces]
+    if any(number > 255 for number in first) or last >= 256 ** (4 - len(first)):
+        return None
+    return ipaddress.IPv4Address(sum(number << 8 * (3 - n) for n, number in enumerate(first)) + last)
+
+
+def _number(piece: str) -> int:
+    if piece.startswith("0x"):
+        return int(piece[2:] or "0", 16)
+    return int(piece, 8) if re.fullmatch(r"0[0-7]+", piece) else int(piece)
 
 
 def skeleton(host: str) -> str:
@@ -108,15 +94,21 @@ def readable(host: str) -> str:
     labels = []
     for label in host.lower().split("."):
         try:
-            labels.append(label[4:].encode("ascii").decode("punycode") if label.startswith("xn--") else label)
+            coded = label.startswith("xn--") and len(label) <= LONGEST_LABEL
+            labels.append(label[4:].encode("ascii").decode("punycode") if coded else label)
         except (UnicodeError, ValueError):
             labels.append(label)
     return ".".join(labels)
 
 
 def scripts(text: str) -> set[str]:
-    """Name the alphabets that a text's letters are of."""
-    return {unicodedata.name(c, "?").split()[0] for c in text if c.isalpha()}
+    """Name the scripts that a text's letters are of."""
+    first = {re.split("[ -]", unicodedata.name(letter, "?"))[0] for letter in text if letter.isalpha()}
+    return {_SCRIPTS.get(name, name) for name in first} - {"MODIFIER"}
+
+
+def _mixed(found: set[str]) -> bool:
+    return len(found) > 1 and not any(found <= together for together in _TOGETHER)
 
 
 def site_notices(site: Site, own: Sequence[str], resolver: Resolver, suffixes: Suffixes) -> list[Notice]:
@@ -162,34 +154,41 @@ def site_notices(site: Site, own: Sequence[str], resolver: Resolver, suffixes: S
 
 
 def _resolves(site: Site, about: str, resolver: Resolver) -> list[Notice]:
-    if set(site.roles) <= {"from", "mail_from"}:
-        return []  # those need mail, not a web server; `identity` asks
-    four = resolver.ask(site.host, "A")
-    six = resolver.ask(site.host, "AAAA") if not four.records else four
-    if four.records or six.records:
+    """Ask for addresses; where a host is only written to, for a mail server first (RFC 5321 section 5.1)."""
+    mail = set(site.roles) <= {*MAIL_ROLES, "mail_from"}
+    if mail and "mail_from" in site.roles:
+        return []  # `sendinghost` asks for all that it needs
+    asked = []
+    for kind in ("MX", "A", "AAAA") if mail else ("A", "AAAA"):
+        asked.append(resolver.ask(site.host, kind))
+        if asked[-1].records:
+            break
+    failed = next((one for one in asked if one.failed), None)
+    if asked[-1].records and asked[-1].records != NULL_MX:
         return []
-    if four.failed or six.failed:
+    if failed:
         return [
             Notice(
-                "host",
-                Grade.UNKNOWN,
-                about,
-                "the host could not be looked up",
-                could_not(four if four.failed else six),
-                "Ask again later.",
+                "host", Grade.UNKNOWN, about, "the host could not be looked up", could_not(failed), "Ask again later."
             )
         ]
-    why = "the name does not exist" if four.state is Found.NO_NAME else "the name has no address"
+    why = "the name does not exist" if asked[0].state is Found.NO_NAME else "the name has no address"
+    why = "the domain says that it takes no mail (RFC 7505)" if asked[-1].records else why
+    what, grade = ("mail to it goes", Grade.WARN) if mail else (_leads(site.roles), Grade.FAIL)
     return [
         Notice(
             "host-missing",
-            Grade.FAIL,
+            grade,
             about,
-            f"a link leads nowhere: {why}",
-            f"A and AAAA {site.host}: none",
-            "Correct the link, or publish the name.",
+            f"{what} nowhere: {why}",
+            f"{', '.join(one.type for one in asked)} {site.host}: {', '.join(asked[-1].records) or 'none'}",
+            "Correct the address, or publish the name." if mail else "Correct the link, or publish the name.",
         )
     ]
+
+
+def _leads(roles: Sequence[str]) -> str:
+    return "an image comes from" if set(roles) == {"image"} else "a link leads"
 
 
 def look_alike(host: str, registrable: str, own: Sequence[str], about: str) -> list[Notice]:
@@ -198,7 +197,7 @@ def look_alike(host: str, registrable: str, own: Sequence[str], about: str) -> l
     out = []
     for label in text.split("."):
         found = scripts(label)
-        if len(found - {"CJK", "HIRAGANA", "KATAKANA"}) > 1:
+        if _mixed(found):
             out.append(
                 Notice(
                     "host-mixed",
@@ -209,73 +208,19 @@ def look_alike(host: str, registrable: str, own: Sequence[str], about: str) -> l
                     "Use a name of one alphabet; this is how names are spoofed.",
                 )
             )
-    mine = readable(registrable)
-    for other in dict.fromkeys(own):
-        if other and other != registrable and skeleton(mine) == skeleton(other):
+    mine, ours = readable(registrable), {readable(domain): domain for domain in own if domain}
+    for name, other in ours.items() if mine not in ours else ():
+        if skeleton(mine) == skeleton(name):
             out.append(
                 Notice(
                     "host-lookalike",
                     Grade.FAIL,
                     about,
-                    f"{mine} looks like {readable(other)} and is another domain",
+                    f"{mine} looks like {name} and is another domain",
                     f"{registrable} and {other}",
                     "Correct the link: filters take it for phishing.",
                 )
             )
     if not out and text != host:
         out.append(Notice("host-idn", Grade.NOTE, about, f"an internationalized name: {text}", host))
-    return out
-
-
-def link_notices(links: Sequence[Link], suffixes: Suffixes) -> list[Notice]:
-    """Say what single links do wrong: HTTP, a text that names another host, credentials, odd schemes."""
-    out = []
-    seen = set()
-    for link in links:
-        key = (link.url, link.kind)
-        if key in seen:
-            continue
-        seen.add(key)
-        about = f"{link.kind} {link.url[:120]}"
-        scheme = link.parts.scheme.lower()
-        if scheme == "http":
-            out.append(Notice("link-http", Grade.WARN, about, "HTTP, not HTTPS", link.url[:200], "Link to https://."))
-        if scheme in ("javascript", "vbscript", "file") or (scheme == "data" and link.kind == "link"):
-            out.append(
-                Notice(
-                    "link-scheme",
-                    Grade.FAIL,
-                    about,
-                    f"a {scheme}: link",
-                    link.url[:120],
-                    "Take it out; it is refused or disarmed.",
-                )
-            )
-        if "@" in link.parts.netloc:
-            out.append(
-                Notice(
-                    "link-userinfo",
-                    Grade.FAIL,
-                    about,
-                    "a link with a name before @",
-                    link.url[:200],
-                    "Take what stands before the @ out: it is a phishing sign.",
-                )
-            )
-        if scheme in ("http", "https") and not link.host:
-            out.append(
-                Notice("link-invalid", Grade.FAIL, about, "a link without a host", link.url[:200], "Correct the link.")
-            )
-        named = _HOST_IN_TEXT.match(link.text.strip()) if link.kind == "link" and scheme in ("http", "https") else None
-        if named and suffixes.registrable(named[1].lower()) != suffixes.registrable(link.host):
-            out.append(
-                Notice(
-                    "link-text",
-                    Grade.FAIL,
-                    about,
-                    f"the text says {named[1]}, the link leads to {link.host}",
-                    link.text[:120],
-                    "Let the text say what the link is, or use words; filters take this for phishing.",
-                )
-            )
     return out

@@ -13,6 +13,8 @@ from harness.check.notice import Grade, Notice
 
 WEAK_BITS = 1024  # RFC 8301: signers must use at least 1024, should use 2048; verifiers must not accept less than 1024
 
+_DMARC1 = re.compile(r"v\s*=\s*DMARC1\s*(?:;|$)", re.IGNORECASE)
+
 
 @dataclass(frozen=True, slots=True)
 class Dmarc:
@@ -50,13 +52,13 @@ def dkim_notices(domain: str, selector: str, resolver: Resolver) -> list[Notice]
                 Grade.FAIL,
                 about,
                 "no DKIM key under this selector",
-                f"TXT {name}: {found.state.value}",
+                f"TXT {name}: {found.none}",
                 "Publish the key that the relay signs with, or name the right selector in check.yaml.",
             )
         ]
     record = next((r for r in found.records if "p=" in r), found.records[0])
     tags = tags_of(record)
-    if "p" not in tags:
+    if "p" not in tags or tags.get("v", "DKIM1") != "DKIM1":
         return [
             Notice(
                 "dkim-invalid",
@@ -136,6 +138,8 @@ def _key(tags: Mapping[str, str]) -> tuple[str, int]:
         return kind, 0
     if kind == "ed25519":
         return kind, 256 if len(raw) == 32 else 0
+    if kind != "rsa":
+        return kind, 0
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
     from cryptography.hazmat.primitives.serialization import load_der_public_key
@@ -158,7 +162,7 @@ def find_dmarc(domain: str, resolver: Resolver, suffixes: Suffixes) -> tuple[Dma
                     "dmarc", Grade.UNKNOWN, about, "DMARC could not be checked", could_not(found), "Ask again later."
                 )
             ]
-        records = [r for r in found.records if r.lower().replace(" ", "").startswith("v=dmarc1")]
+        records = [r for r in found.records if _DMARC1.match(r)]
         if len(records) > 1:
             return None, [
                 Notice(
@@ -173,18 +177,18 @@ def find_dmarc(domain: str, resolver: Resolver, suffixes: Suffixes) -> tuple[Dma
         if records:
             tags = tags_of(records[0])
             policy = tags.get("sp", tags.get("p", "")) if where != domain else tags.get("p", "")
-            if policy.lower() not in ("none", "quarantine", "reject"):
-                return None, [
-                    Notice(
-                        "dmarc-invalid",
-                        Grade.FAIL,
-                        about,
-                        "the DMARC record names no policy",
-                        records[0],
-                        "Write p=none, p=quarantine or p=reject.",
-                    )
-                ]
-            return Dmarc(where, {**tags, "p": policy.lower()}, records[0]), []
+            if policy.lower() in ("none", "quarantine", "reject"):
+                return Dmarc(where, {**tags, "p": policy.lower()}, records[0]), []
+            watched = bool(tags.get("rua"))  # then it counts as p=none (section 6.6.3)
+            problem = Notice(
+                "dmarc-invalid",
+                Grade.WARN if watched else Grade.FAIL,
+                about,
+                f"the DMARC record names no policy{', so it counts as p=none' if watched else ', so it is ignored'}",
+                records[0][:300],
+                "Write p=none, p=quarantine or p=reject.",
+            )
+            return Dmarc(where, {**tags, "p": "none"}, records[0]) if watched else None, [problem]
     return None, [Notice("dmarc-missing", Grade.FAIL, about, "no DMARC record", f"TXT _dmarc.{domain}: none",
                          "Publish v=DMARC1; p=none; rua=mailto:… at least: Apple asks bulk senders for a "
                          "published policy.")]  # fmt: skip

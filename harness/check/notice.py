@@ -50,3 +50,8 @@ def worst_first(notices: list[Notice]) -> list[Notice]:
 def stops(notices: list[Notice]) -> bool:
     """Tell whether anything must be put right before a retest (exit code 4)."""
     return any(notice.grade is Grade.FAIL for notice in notices)
+
+
+def many(count: int, noun: str) -> str:
+    """Say how many: `1 image`, `3,000 images`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

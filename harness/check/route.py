@@ -18,6 +18,7 @@ class Greeting:
     logged_in: bool
     noop: str = ""
     error: str = ""
+    temporary: bool = False  # the relay itself says that it may talk later (4yz)
 
 
 def route_notices(relay: Relay, greeting: Greeting | None, size: int) -> list[Notice]:
@@ -35,14 +36,22 @@ def route_notices(relay: Relay, greeting: Greeting | None, size: int) -> list[No
                 about,
                 "can't be used",
                 greeting.error,
-                "See relay.yaml: host, port, tls, username.",
+                "Check again later: the relay says that it is temporary."
+                if greeting.temporary
+                else "Put that right in relay.yaml or at the relay, and check again.",
             ),
         ]
     kind = "protected" if greeting.protected else "not protected (loopback)"
     login = "logged in" if greeting.logged_in else "no login"
+    refused = not greeting.noop.startswith("2")
     out.append(
         Notice(
-            "relay", Grade.OK, about, f"answers, {kind}, {login}", f"{relay.host}:{relay.port}; NOOP: {greeting.noop}"
+            "relay",
+            Grade.WARN if refused else Grade.OK,
+            about,
+            f"answers, {kind}, {login}{', and refuses NOOP' if refused else ''}",
+            f"{relay.host}:{relay.port}; NOOP: {greeting.noop}",
+            "It may be closing or overloaded: check again before the retest." if refused else "",
         )
     )
     offered = {name.lower(): value for name, value in greeting.offered.items()}

@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from harness.check.lookup import Resolver, could_not
 from harness.check.notice import Grade, Notice
 from harness.model.relay import Relay
-from harness.model.seed import APPLE_DOMAINS, Segment, is_reserved
+from harness.model.seed import Segment, is_reserved
 
+_COMMENT = re.compile(r"\((?:[^()]|\([^()]*\))*\)")
+_RESULT = re.compile(r"(?:\A|;)\s*(spf|dkim|dmarc|bimi|arc)(?:\s*/\s*\d+)?\s*=\s*([a-z]+)")
 RELAY_DOMAIN = "privaterelay.appleid.com"
+APPLE_MX = ".mail.icloud.com"  # mx01 and mx02 take the mail of domains hosted on iCloud Mail
+UNREGISTERED = "relay_rejected"  # the class of what private relay says to senders that it doesn't know
+REGISTER = "Register From's and MAIL FROM's domains at developer.apple.com (Sign in with Apple, email sources)."
 
 
 @dataclass(frozen=True, slots=True)
 class SeedPast:
-    """What the ledger knows of a seed: messages of the day, and refusals by class that were about the recipient."""
+    """What the ledger knows of a seed: messages of the day, suppressions, refusals that were about the recipient."""
 
     sent_today: int = 0
-    suppressed: int = 0
-    refused: Mapping[str, int] | None = None  # class -> how often
-    last: str = ""  # when, and in which run
+    suppressed: str = ""  # the run in which this relay's provider suppressed it, with nothing accepted since
+    elsewhere: Sequence[str] = ()  # other relays, with the run, whose providers did
+    refused: Mapping[str, int] = field(default_factory=dict)  # class -> how often since a message was accepted
+    last: str = ""  # the run of the last refusal
 
 
 def seed_notices(
-    segment: Segment, relay: Relay, past: Mapping[str, SeedPast], from_domain: str, mail_from: str
+    segment: Segment,
+    relay: Relay,
+    past: Mapping[str, SeedPast],
+    from_domain: str,
+    mail_from: str,
+    resolver: Resolver,
 ) -> list[Notice]:
     """Say which seeds can't be used, or are nearly used up."""
     out = []
@@ -42,25 +55,22 @@ def seed_notices(
             )
         )
     for seed in segment.seeds:
-        host = seed.address.rpartition("@")[2].lower()
-        known = past.get(seed.address, SeedPast())
-        if not is_reserved(seed.address) and host not in APPLE_DOMAINS and seed.domain != "custom":
-            out.append(
-                Notice(
-                    "seed-not-apple",
-                    Grade.FAIL,
-                    seed.address,
-                    "not a mailbox at Apple",
-                    host,
-                    "Use icloud.com, me.com, mac.com, a relay address, or domain: custom.",
-                )
-            )
-        out += _past(seed.address, known, segment.daily_cap, relay)
+        out += _past(seed.address, past.get(seed.address, SeedPast()), segment.daily_cap, relay)
+    if not relay.loopback:
+        hosts = [seed.address.rpartition("@")[2].lower() for seed in segment.seeds if seed.domain == "custom"]
+        for host in dict.fromkeys(host for host in hosts if not is_reserved(host)):
+            out += _hosted(host, resolver)
     if any(seed.domain == RELAY_DOMAIN for seed in segment.seeds) and not relay.loopback:
-        out.append(Notice("seed-relay", Grade.NOTE, RELAY_DOMAIN, "private relay takes mail of registered senders only",
-                          f"From {from_domain}, MAIL FROM {mail_from}",
-                          "Register both domains at developer.apple.com (Sign in with Apple, email sources), or "
-                          "the refusals are `unauthorized sender`."))  # fmt: skip
+        out.append(
+            Notice(
+                "seed-relay",
+                Grade.NOTE,
+                RELAY_DOMAIN,
+                "private relay takes mail of registered senders only",
+                f"From {from_domain}, MAIL FROM {mail_from}",
+                f"{REGISTER} Else the refusals are `unauthorized sender`.",
+            )
+        )
     domains = sorted({seed.domain for seed in segment.seeds})
     if len(segment.seeds) < 4:
         out.append(
@@ -86,6 +96,26 @@ def seed_notices(
     return out
 
 
+def _hosted(host: str, resolver: Resolver) -> list[Notice]:
+    """Say whether a domain of one's own (`domain: custom`) is hosted on iCloud Mail: Apple's MX takes its mail."""
+    about, found = f"seeds at {host}", resolver.ask(host, "MX")
+    if any(record.rstrip(".").lower().endswith(APPLE_MX) for record in found.records):
+        return []
+    if found.failed:
+        finding, evidence, do = "whether Apple hosts them could not be checked", could_not(found), "Ask again later."
+        return [Notice("seed-not-apple", Grade.UNKNOWN, about, finding, evidence, do)]
+    return [
+        Notice(
+            "seed-not-apple",
+            Grade.FAIL,
+            about,
+            "not hosted at Apple, although seeds.yaml says domain: custom",
+            f"MX {host}: {', '.join(found.records[:4]) or found.none}",
+            "Use mailboxes at icloud.com, me.com or mac.com, a relay address, or a domain hosted on iCloud Mail.",
+        )
+    ]
+
+
 def _past(address: str, known: SeedPast, cap: int, relay: Relay) -> list[Notice]:
     out = []
     if known.suppressed:
@@ -94,20 +124,32 @@ def _past(address: str, known: SeedPast, cap: int, relay: Relay) -> list[Notice]
                 "seed-suppressed",
                 Grade.FAIL,
                 address,
-                "suppressed by the provider before",
-                known.last,
+                f"suppressed by the provider of relay {relay.name}, and nothing was accepted there since",
+                known.suppressed,
                 "Lift the suppression there, or use a fresh seed: a suppressed copy measures nothing.",
             )
         )
-    for cause, count in sorted((known.refused or {}).items()):
+    if known.elsewhere:
         out.append(
             Notice(
-                "seed-refused",
+                "seed-suppressed",
+                Grade.NOTE,
+                address,
+                "suppressed by the provider of another relay",
+                "; ".join(known.elsewhere),
+                "Nothing for this relay: each provider keeps a list of its own.",
+            )
+        )
+    for cause, count in sorted(known.refused.items()):
+        unregistered = cause == UNREGISTERED
+        out.append(
+            Notice(
+                "seed-relay" if unregistered else "seed-refused",
                 Grade.WARN,
                 address,
-                f"refused before as {cause} ({count} times)",
+                f"refused before as {cause} ({count} time{'s' * (count > 1)}), and nothing was accepted since",
                 known.last,
-                "Look into that mailbox first.",
+                REGISTER if unregistered else "Look into that mailbox first.",
             )
         )
     left = cap - known.sent_today
@@ -129,11 +171,9 @@ def _past(address: str, known: SeedPast, cap: int, relay: Relay) -> list[Notice]
 
 def arrival_notices(received: Sequence[tuple[str, str]]) -> list[Notice]:
     """Show what the receiver found in control copies that were read back: (about, Authentication-Results)."""
-    import re
-
     out = []
     for about, header in received:
-        results = dict(re.findall(r"\b(spf|dkim|dmarc|bimi|arc)=([a-z]+)", header.lower()))
+        results = results_of(header)
         bad = [f"{k}={v}" for k, v in results.items() if k in ("spf", "dkim", "dmarc") and v != "pass"]
         grade = Grade.WARN if bad else Grade.OK if results else Grade.NOTE
         said = ", ".join(f"{k}={v}" for k, v in results.items()) or "nothing that can be read"
@@ -148,3 +188,16 @@ def arrival_notices(received: Sequence[tuple[str, str]]) -> list[Notice]:
             )
         )
     return out
+
+
+def results_of(header: str) -> dict[str, str]:
+    """Return what Authentication-Results says of each method: pass where any result is one (RFC 8601 section 2.2).
+
+    A message has several DKIM signatures, and one that is good is enough. Comments and quoted values say nothing.
+    """
+    plain = _COMMENT.sub(" ", re.sub(r'"[^"]*"', " ", header.lower()))
+    results: dict[str, str] = {}
+    for method, result in _RESULT.findall(plain):
+        if results.get(method) != "pass":
+            results[method] = result
+    return results

@@ -6,8 +6,9 @@ import ipaddress
 import re
 from collections.abc import Sequence
 
-from harness.check.lookup import Resolver, could_not
+from harness.check.lookup import Found, Resolver, could_not
 from harness.check.notice import Grade, Notice
+from harness.model.relay import Relay
 
 MOST_EXCHANGES = 5  # hosts of an MX that are looked up
 MOST_NAMES = 5  # names of one IP
@@ -43,7 +44,7 @@ def mail_from_notices(domain: str, resolver: Resolver) -> list[Notice]:
         ]
     if hosts:
         return [_exchanges(domain, hosts, mx.records, about, resolver)]
-    if mx.state.value == "no_name":
+    if mx.state is Found.NO_NAME:
         return [
             Notice(
                 "mail-from-missing",
@@ -117,8 +118,8 @@ def _exchanges(domain: str, hosts: Sequence[str], records: Sequence[str], about:
     )
 
 
-def ip_notices(ip: str, helo: str | None, resolver: Resolver) -> list[Notice]:
-    """Say whether a sending IP has a name, whether the name leads back, and whether HELO has an address."""
+def ip_notices(ip: str, resolver: Resolver) -> list[Notice]:
+    """Say whether a sending IP has a name, and whether the name leads back."""
     about = f"sending IP {ip}"
     found = resolver.ask(ipaddress.ip_address(ip).reverse_pointer, "PTR")
     if found.failed:
@@ -178,8 +179,6 @@ def ip_notices(ip: str, helo: str | None, resolver: Resolver) -> list[Notice]:
                 "Give it a name of the mail domain.",
             )
         )
-    if helo:
-        out += helo_notices(helo, resolver)
     return out
 
 
@@ -187,44 +186,69 @@ def _holds(records: Sequence[str], ip: str) -> bool:
     return ipaddress.ip_address(ip) in {ipaddress.ip_address(record) for record in records}
 
 
+def greeting_notices(relay: Relay, resolver: Resolver) -> list[Notice]:
+    """Say whether the name is in order by which Apple is greeted, where it is known.
+
+    What `helo` sets is how we greet the relay. Apple hears it only from a host that we say mail leaves from.
+    """
+    if relay.kind == "sandbox":
+        return []
+    if relay.sending_ips and relay.helo:
+        return helo_notices(relay.helo, resolver)
+    if relay.sending_ips:
+        evidence, do = "sending_ips without helo", "Set helo to the name that these hosts greet with."
+    else:
+        evidence = f"helo {relay.helo} is how the relay is greeted; no sending_ips" if relay.helo else "no sending_ips"
+        do = "Nothing, where an ESP sends. Of hosts of your own give sending_ips, and as helo how they greet Apple."
+    about = f"relay {relay.name}"
+    return [
+        Notice(
+            "helo-unknown",
+            Grade.NOTE,
+            about,
+            "the name by which Apple is greeted is not known",
+            f"relay.yaml: {evidence}",
+            do,
+        )
+    ]
+
+
 def helo_notices(helo: str, resolver: Resolver) -> list[Notice]:
     """Say whether the HELO name is a host with an address."""
-    if "." not in helo.strip("."):
+    about, where = f"HELO {helo}", "helo in relay.yaml, taken for how the sending IPs greet Apple"
+    if helo.startswith("[") or "." not in helo.strip("."):
+        literal = helo.startswith("[")
         return [
             Notice(
                 "helo",
-                Grade.FAIL,
-                f"HELO {helo}",
-                "the HELO name is no full host name",
-                helo,
-                "Set helo in relay.yaml to the relay's host name.",
+                Grade.WARN if literal else Grade.FAIL,
+                about,
+                "HELO is an address in brackets" if literal else "the HELO name is no full host name",
+                where,
+                "Let the sending host greet with its full host name, and set helo to it.",
             )
         ]
-    found = resolver.ask(helo, "A")
-    six = resolver.ask(helo, "AAAA") if not found.records else found
-    if found.failed and not six.records:
+    ways = [resolver.ask(helo, "A"), resolver.ask(helo, "AAAA")]
+    records = [record for way in ways for record in way.records]
+    failed = next((way for way in ways if way.failed), None)
+    if records:
+        return [Notice("helo", Grade.OK, about, "has an address", f"{', '.join(records)}; {where}")]
+    if failed:
         return [
             Notice(
-                "helo",
-                Grade.UNKNOWN,
-                f"HELO {helo}",
-                "HELO name could not be checked",
-                could_not(found),
-                "Ask again later.",
+                "helo", Grade.UNKNOWN, about, "HELO name could not be checked", could_not(failed), "Ask again later."
             )
         ]
-    if not found.records and not six.records:
-        return [
-            Notice(
-                "helo",
-                Grade.WARN,
-                f"HELO {helo}",
-                "the HELO name has no address",
-                f"A and AAAA {helo}: none",
-                "Give it one, equal to the sending IP's.",
-            )
-        ]
-    return [Notice("helo", Grade.OK, f"HELO {helo}", "has an address", ", ".join(found.records or six.records))]
+    return [
+        Notice(
+            "helo",
+            Grade.WARN,
+            about,
+            "the HELO name has no address",
+            f"A and AAAA {helo}: {ways[0].none}; {where}",
+            "Give it the address of the sending IP.",
+        )
+    ]
 
 
 def courtesy_notices(domain: str, from_domain: str, bimi_selector: str, resolver: Resolver) -> list[Notice]:

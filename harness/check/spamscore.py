@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from harness.check.notice import Grade, Notice
+from harness.errors import RelayError
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +16,26 @@ class Score:
     total: float
     threshold: float
     rules: tuple[tuple[str, float, str], ...]  # name, points, what it says
+
+
+def spam_notices(rungs: Sequence[tuple[str, Callable[[], bytes]]], score: Callable[[bytes], Score]) -> list[Notice]:
+    """Have each rung scored; after the first that has no answer nobody is asked any more."""
+    scores: list[tuple[str, Score]] = []
+    for rung, make in rungs:
+        try:
+            scores.append((rung, score(make())))
+        except RelayError as silence:
+            left = len(rungs) - len(scores)
+            unknown = Notice(
+                "spam-score",
+                Grade.UNKNOWN,
+                f"{rung} and {left - 1} more" if left > 1 else rung,
+                "the spam score could not be checked",
+                str(silence),
+                "Start spamd, or take spamd out of check.yaml.",
+            )
+            return [*score_notices(scores), unknown]
+    return score_notices(scores)
 
 
 def score_notices(scores: Sequence[tuple[str, Score]]) -> list[Notice]:

@@ -223,7 +223,19 @@ def _matches(walk: _Walk, domain: str, term: _Term, depth: int) -> bool:
         return any(_has_address(walk, host, term.cidr) for host in hosts)
     if term.name == "exists":
         return bool(walk.ask(target, "A").records)
-    return term.name == "a" and _has_address(walk, target, term.cidr)
+    if term.name == "ptr":
+        return walk.ip is not None and any(_is_under(walk, name, target) for name in _names(walk, walk.ip))
+    return _has_address(walk, target, term.cidr)
+
+
+def _names(walk: _Walk, ip: Address) -> list[str]:
+    """Return the names of an IP, as many as count (section 4.6.4)."""
+    return [name.rstrip(".").lower() for name in walk.ask(ip.reverse_pointer, "PTR").records[:MOST_LOOKUPS]]
+
+
+def _is_under(walk: _Walk, name: str, domain: str) -> bool:
+    """Tell whether a name of the IP is of this domain, and leads back (section 5.5)."""
+    return f".{name}".endswith(f".{domain.lower()}") and _has_address(walk, name, "")
 
 
 def _network(domain: str, term: _Term) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
@@ -289,17 +301,29 @@ def spf_notices(spf: Spf) -> list[Notice]:
         out.append(
             Notice("spf", Grade.UNKNOWN, about, "part of SPF could not be checked", spf.failed, "Ask again later.")
         )
-    if re.search(r"(?:^|\s)\+?all\b", spf.record):
+    opened = next((read for read in spf.trail if re.search(r"\s\+?all(?=\s|$)", read, re.IGNORECASE)), None)
+    if opened:
         out.append(
             Notice(
-                "spf-open", Grade.WARN, about, "SPF lets everyone send", spf.record, "End the record with -all or ~all."
+                "spf-open",
+                Grade.WARN,
+                about,
+                "SPF lets everyone send",
+                opened[:300],
+                "End that record with -all or ~all.",
             )
         )
     for ip, result in spf.results.items():
         out.append(_for_ip(about, ip, result, spf))
     if not out:
         out.append(
-            Notice("spf", Grade.OK, about, f"SPF record found, {spf.lookups} of {MOST_LOOKUPS} lookups", spf.record)
+            Notice(
+                "spf",
+                Grade.OK,
+                about,
+                f"SPF record found, {spf.lookups} of {MOST_LOOKUPS} lookups; no sending IP is known to try it for",
+                spf.record,
+            )
         )
     return out
 

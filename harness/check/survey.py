@@ -6,43 +6,56 @@ scorer) as arguments; None means: not asked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
+from typing import TypeVar
 
 from harness.check.anatomy import Anatomy, dissect
-from harness.check.blocklist import Blocklist, listing_notices, works
+from harness.check.blocklist import Blocklist, listing_notices, trust_notices
+from harness.check.chain import chain_notices, redirected
 from harness.check.display import display_notices
 from harness.check.form import form_notices
-from harness.check.hosts import link_notices, literal, site_notices, sites_of
+from harness.check.hosts import literal, site_notices, sites_of
 from harness.check.identity import dkim_notices, dmarc_notices, find_dmarc, tags_of
-from harness.check.lookup import Resolver, Suffixes
+from harness.check.link import Link, host_name
+from harness.check.linktext import link_notices
+from harness.check.lookup import NOT_ASKED, Resolver, Suffixes
 from harness.check.notice import Grade, Notice, worst_first
 from harness.check.route import Greeting, route_notices
 from harness.check.seedling import SeedPast, arrival_notices, seed_notices
-from harness.check.sendinghost import courtesy_notices, helo_notices, ip_notices, mail_from_notices
-from harness.check.spamscore import Score, score_notices
+from harness.check.sendinghost import courtesy_notices, greeting_notices, ip_notices, mail_from_notices
+from harness.check.spamscore import Score, spam_notices
 from harness.check.spf import evaluate, spf_notices
+from harness.check.walk import plan_walk
+from harness.model.hop import Hop
 from harness.model.relay import Relay
 from harness.model.seed import Segment
 
 MOST_CHAINS = 40  # redirect chains that are followed
+AT_ONCE = 8
+T = TypeVar("T")
+R = TypeVar("R")
+Follow = Callable[[str], Sequence[Hop]]  # a URL to the stops of its chain
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What is checked: production as each seed gets it, and the ladder for the first seed (change, bytes)."""
+    """What is checked: production as each seed gets it, and the ladder for the first seed (change, message)."""
 
     sender: str  # From's address
     envelope_sender: str
     relay: Relay
     segment: Segment
     messages: Mapping[str, bytes]
-    rungs: Sequence[tuple[str, bytes]] = ()
+    rungs: Sequence[tuple[str, Callable[[], bytes]]] = ()  # made when they are scored: there may be thousands
     signing: Sequence[tuple[str, str]] = ()  # (domain, selector)
     received: Sequence[tuple[str, str]] = ()  # (about, Authentication-Results) of controls read back
     past: Mapping[str, SeedPast] = field(default_factory=dict)
     transactional: bool = False
+    direct: bytes = b""  # production to the first seed with links that are not tracked; empty where none is
 
     @property
     def from_domain(self) -> str:
@@ -63,7 +76,7 @@ class Tools:
     suffixes: Suffixes
     now: datetime
     blocklists: Sequence[Blocklist] = ()
-    follow: Callable[[str], Sequence[tuple[str, int, str]]] | None = None  # URL -> (URL, status, error) of each stop
+    follow: Follow | None = None
     score: Callable[[bytes], Score] | None = None
     greeting: Greeting | None = None
     bimi_selector: str = "default"
@@ -72,12 +85,15 @@ class Tools:
 def survey(subject: Subject, tools: Tools) -> list[Notice]:
     """Check everything, worst first."""
     notices = [*_authentication(subject, tools), *_messages(subject, tools)]
-    notices += seed_notices(subject.segment, subject.relay, subject.past, subject.from_domain, subject.mail_from)
+    notices += seed_notices(
+        subject.segment, subject.relay, subject.past, subject.from_domain, subject.mail_from, tools.resolver
+    )
     size = max((len(raw) for raw in subject.messages.values()), default=0)
     notices += route_notices(subject.relay, tools.greeting, size)
     notices += arrival_notices(subject.received)
-    if subject.relay.loopback:
-        notices = [_on_loopback(notice) for notice in notices]
+    notices = _not_asked(notices)
+    if subject.relay.loopback and not subject.relay.sending_ips:
+        notices = [_rehearsed(notice) for notice in notices]
     return worst_first(_once(notices))
 
 
@@ -98,12 +114,11 @@ def _authentication(subject: Subject, tools: Tools) -> list[Notice]:
         signing = [domain for domain, _ in subject.signing]
         out += dmarc_notices(dmarc, subject.from_domain, subject.mail_from, signing, tools.suffixes)
     for ip in subject.relay.sending_ips:
-        out += ip_notices(ip, None, resolver)
-        for listing in tools.blocklists:
-            if listing.of == "ip":
-                out += listing_notices(ip, listing, resolver)
-    if subject.relay.helo:
-        out += helo_notices(subject.relay.helo, resolver)
+        out += ip_notices(ip, resolver)
+    for listing in tools.blocklists:
+        if listing.of == "ip":
+            out += _listed(listing, subject.relay.sending_ips, resolver)
+    out += greeting_notices(subject.relay, resolver)
     out += courtesy_notices(subject.mail_from, subject.from_domain, tools.bimi_selector, resolver)
     return out
 
@@ -116,36 +131,30 @@ def _messages(subject: Subject, tools: Tools) -> list[Notice]:
         about = f"production to {seed}"
         out += form_notices(anatomy, about, now=tools.now, transactional=subject.transactional)
         out += display_notices(anatomy, about)
-    out = _merge_seeds(out, list(parts))
+    out = _merged(out, len(parts))
     out += _links(subject, tools, parts)
     if tools.score:
-        out += score_notices([(rung, tools.score(raw)) for rung, raw in subject.rungs])
+        out += spam_notices(subject.rungs, tools.score)
     return out
 
 
 def _links(subject: Subject, tools: Tools, parts: Mapping[str, Anatomy]) -> list[Notice]:
-    links = list(dict.fromkeys(link for anatomy in parts.values() for link in anatomy.links))
-    out = link_notices(links, tools.suffixes)
-    also = [("from", subject.from_domain), ("mail_from", subject.mail_from)]
+    everywhere = [*parts.values(), *([dissect(subject.direct)] if subject.direct else [])]
+    links = list(dict.fromkeys(link for anatomy in everywhere for link in anatomy.links))
+    out: list[Notice] = []
     if tools.follow:
-        urls = dict.fromkeys(
-            link.url for link in links if link.kind in ("link", "text") and link.parts.scheme in ("http", "https")
-        )
-        for url in list(urls)[:MOST_CHAINS]:
-            chain = tools.follow(url)
-            out += _chain(url, chain)
-            also += [("redirect", host) for host in (_host(stop) for stop, _, _ in chain[1:]) if host]
-    own = [tools.suffixes.registrable(d) for d in (subject.from_domain, subject.mail_from)]
-    sites = sites_of(links, also)
-    for site in sites:
-        out += site_notices(site, own, tools.resolver, tools.suffixes)
+        first = next(iter(parts.values()), None)  # the others' personal links lead the same way
+        found, redirects = _chains(first.links if first else (), tools.follow)
+        out += found
+        links += redirects
+    out += _merged(link_notices(links, tools.suffixes))
+    own = [tools.suffixes.registrable(host_name(d)) for d in (subject.from_domain, subject.mail_from)]
+    sites = sites_of(links, [("from", subject.from_domain), ("mail_from", subject.mail_from)])
+    out += _all(lambda site: site_notices(site, own, tools.resolver, tools.suffixes), sites)
     domains = dict.fromkeys(tools.suffixes.registrable(site.host) for site in sites if not literal(site.host))
     for listing in tools.blocklists:
         if listing.of == "domain":
-            silent = works(listing, tools.resolver)
-            out += [silent] if silent else []
-            for domain in domains:
-                out += listing_notices(domain, listing, tools.resolver)
+            out += _listed(listing, domains, tools.resolver)
     if not [n for n in out if n.grade in (Grade.FAIL, Grade.WARN, Grade.UNKNOWN)] and sites:
         out.append(
             Notice(
@@ -159,87 +168,88 @@ def _links(subject: Subject, tools: Tools, parts: Mapping[str, Anatomy]) -> list
     return out
 
 
-def _host(url: str) -> str:
-    from harness.check.anatomy import Link
-
-    return Link(url, "redirect").host
-
-
-def _chain(url: str, chain: Sequence[tuple[str, int, str]]) -> list[Notice]:
-    about = f"link {url[:120]}"
-    path = " -> ".join(f"{stop[:100]} ({status or error})" for stop, status, error in chain)
-    last, status, error = chain[-1]
-    if error:
-        grade = Grade.UNKNOWN if "can't be looked up" in error or "time limit" in error else Grade.WARN
-        return [
+def _chains(links: Sequence[Link], follow: Follow) -> tuple[list[Notice], list[Link]]:
+    """Follow the links that a person can open; returns what is wrong, and where the redirects lead."""
+    urls, out = plan_walk(links)
+    chains: list[tuple[str, Sequence[Hop]]] = _all(lambda url: [(url, follow(url))], urls[:MOST_CHAINS])
+    told = [notice for url, hops in chains for notice in chain_notices(url, hops)]
+    out += [notice for notice in told if notice.grade is not Grade.UNKNOWN]
+    out += _merged([notice for notice in told if notice.grade is Grade.UNKNOWN])
+    if len(urls) > MOST_CHAINS:
+        left = len(urls) - MOST_CHAINS
+        out.append(
             Notice(
                 "link-chain",
-                grade,
-                about,
-                f"the link could not be followed to its end: {error}",
-                path[:600],
-                "Open it by hand.",
+                Grade.UNKNOWN,
+                "links of the message",
+                f"{left} of {len(urls)} links were not followed",
+                f"{MOST_CHAINS} are followed at most; the first that was not: {urls[MOST_CHAINS][:200]}",
+                "Open them by hand.",
             )
-        ]
-    if status >= 400:
-        return [
-            Notice(
-                "link-dead",
-                Grade.FAIL,
-                about,
-                f"the link ends with {status}",
-                path[:600],
-                "Correct it; a dead link in a mail is a mark against it.",
-            )
-        ]
-    if len(chain) > 3:
-        return [
-            Notice(
-                "link-chain",
-                Grade.WARN,
-                about,
-                f"{len(chain) - 1} redirects",
-                path[:600],
-                "Shorten the chain: every host of it counts.",
-            )
-        ]
-    if len(chain) > 1:
-        return [
-            Notice(
-                "link-chain",
-                Grade.NOTE,
-                about,
-                f"leads to {_host(last)} over {len(chain) - 1} redirect{'s' * (len(chain) > 2)}",
-                path[:600],
-            )
-        ]
-    return []
+        )
+    return out, [link for _, hops in chains for link in redirected(hops)]
 
 
-def _merge_seeds(notices: list[Notice], seeds: Sequence[str]) -> list[Notice]:
-    """Say once what holds for every seed."""
+def _all(ask: Callable[[T], Sequence[R]], about: Iterable[T]) -> list[R]:
+    """Ask about many things at once, for each answer may take its whole time limit; returns all, in order."""
+    pool = ThreadPoolExecutor(AT_ONCE)
+    try:
+        return [one for some in pool.map(ask, about) for one in some]
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)  # who interrupts does not wait for what was never asked
+
+
+def _listed(listing: Blocklist, subjects: Iterable[str], resolver: Resolver) -> list[Notice]:
+    """Ask a list, having seen that its answers mean something."""
+    asked = list(dict.fromkeys(subjects))
+    tested = trust_notices(listing, asked, resolver)
+    if any(notice.grade is Grade.UNKNOWN for notice in tested):
+        return tested
+    return tested + _all(partial(listing_notices, listing=listing, resolver=resolver), asked)
+
+
+def _merged(notices: list[Notice], seeds: int | None = None) -> list[Notice]:
+    """Say once what is found alike of several things, or of production to every seed."""
     whom: dict[tuple[str, str, str], list[Notice]] = {}
     for notice in notices:
         whom.setdefault((notice.id, notice.finding, notice.do), []).append(notice)
     out = []
-    for same in whom.values():
-        about = (
-            "production"
-            if len(same) >= len(seeds)
-            else same[0].about
-            if len(same) == 1
-            else f"{same[0].about} and {len(same) - 1} more"
-        )
-        out.append(replace(same[0], about=about))
+    for first, *more in whom.values():
+        also = f" and {len(more):,} more" if more else ""
+        about = "production" if seeds and len(more) + 1 >= seeds else f"{first.about}{also}"
+        out.append(replace(first, about=about))
     return out
 
 
-def _on_loopback(notice: Notice) -> Notice:
-    """A rehearsal on the sandbox needs no DNS: what would stop a real send is a warning there."""
+def _rehearsed(notice: Notice) -> Notice:
+    """A rehearsal needs no DNS: what would stop a real send is a warning there."""
     rehearsed = ("spf", "dkim", "dmarc", "mail-from", "ptr", "helo", "host-missing", "mta-sts", "tls-rpt", "bimi")
     if notice.grade is Grade.FAIL and notice.id.startswith(rehearsed):
-        return replace(notice, grade=Grade.WARN, finding=f"{notice.finding} (the sandbox does not mind)")
+        return replace(notice, grade=Grade.WARN, finding=f"{notice.finding} (a rehearsal on loopback needs none)")
     return notice
+
+
+def _not_asked(notices: list[Notice]) -> list[Notice]:
+    """Say once, for each reason, of all that no name server was asked for, that it could not be checked."""
+    why: dict[str, list[Notice]] = {}
+    for notice in notices:
+        if notice.evidence.startswith(NOT_ASKED):
+            why.setdefault(notice.evidence, []).append(notice)
+    out = [notice for notice in notices if notice.evidence not in why]
+    for evidence, same in why.items():
+        abouts = list(dict.fromkeys(notice.about for notice in same))
+        more = f" and {len(abouts) - 6} more" if len(abouts) > 6 else ""
+        out.append(
+            Notice(
+                "dns",
+                Grade.UNKNOWN,
+                f"{'; '.join(abouts[:6])}{more}",
+                f"{len(same)} check{'s' * (len(same) > 1)} for which no name server was asked",
+                evidence,
+                "Give name servers that answer for these names (resolver.nameservers in check.yaml).",
+            )
+        )
+    return out
 
 
 def _once(notices: Sequence[Notice]) -> list[Notice]:
@@ -249,8 +259,8 @@ def _once(notices: Sequence[Notice]) -> list[Notice]:
 def signatures(raw: bytes) -> list[tuple[str, str]]:
     """Return (domain, selector) of a received copy's DKIM signatures."""
     out = []
-    for value in dissect(raw).message.get_all("DKIM-Signature", []):
-        tags = tags_of(str(value))
+    for value in dissect(raw).all("DKIM-Signature"):
+        tags = tags_of(value)
         if tags.get("d") and tags.get("s"):
             out.append((tags["d"].lower(), tags["s"]))
     return out

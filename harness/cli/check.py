@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.common import JsonOption, WorkspaceOption, echo, leave, note, open_workspace, print_json, table
+from harness.cli.common import JsonOption, WorkspaceOption, echo, leave, note, open_workspace, print_json, reader, table
 
 if TYPE_CHECKING:
     from harness.campaign.expand import Expansion
-    from harness.check.lookup import Lookup
     from harness.check.notice import Notice
     from harness.check.route import Greeting
-    from harness.check.seedling import SeedPast
     from harness.check.spamscore import Score
     from harness.check.survey import Subject, Tools
     from harness.edge.check_file import CheckFile
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from harness.model.campaign import Campaign
     from harness.model.record import RunFacts
     from harness.model.relay import Relay
-    from harness.model.seed import Segment
+    from harness.model.seed import Seed, Segment
 
 MARKS = {"fail": "FAIL", "warn": "warn", "unknown": "could not check", "note": "note", "ok": "ok"}
 
@@ -87,29 +86,39 @@ def prepare_check(
     from harness.check.blocklist import Blocklist
     from harness.check.lookup import PublicSuffixes
     from harness.check.survey import Subject, Tools
+    from harness.check.walk import may_unsubscribe
+    from harness.edge.web import Follower
+    from harness.run.past import history, past_of
 
     settings = read_settings(place)
+    _refuse_both(settings, live=live, follow=follow, offline=offline)
     whole, seeds, through = place.campaign(campaign), place.segment(segment), place.relay(relay)
     expansion = expand(whole, seeds)
     for text in () if quiet else expansion.notes:
         note(f"note: {text}")
+    if live and through.kind == "sandbox":
+        note("note: the sandbox is started by a run, so --live connects to nobody")
     now = datetime.now(UTC)
-    messages, rungs = _build(expansion, seeds, now)
-    facts = _facts(place)
+    messages, direct = _build(expansion, seeds, now)
+    rungs = _rungs(expansion, seeds, now) if settings.spamd else []
+    facts, sent = history(place, seeds, now)
     received, signing = _read_back(facts, whole)
     signing = [*((s.domain.lower(), s.selector) for s in settings.dkim), *signing]
     if whole.dkim:
         signing.insert(0, (whole.dkim.domain.lower(), whole.dkim.selector))
     subject = Subject(
         _address(whole.sender), whole.envelope_sender, through, seeds, messages, rungs, tuple(dict.fromkeys(signing)),
-        received, past_of(seeds, facts, now), whole.transactional,
+        received, past_of(seeds, through, facts, sent, now=now, read=reader(place)), whole.transactional, direct,
     )  # fmt: skip
+    resolver = _resolver(settings, offline=offline)
+    limits = settings.follow
+    follower = Follower(resolver, limits.hops, limits.timeout, limits.private, may_unsubscribe)
     tools = Tools(
-        resolver=_Asks(_resolver(settings, offline=offline), reserved=bool(settings.resolver.nameservers)),
+        resolver=resolver,
         suffixes=PublicSuffixes(),
         now=now,
         blocklists=[Blocklist(b.zone, b.of, b.codes) for b in settings.blocklists],
-        follow=_follower(settings) if follow else None,
+        follow=follower.follow if follow else None,
         score=_scorer(settings),
         greeting=greet(place, through) if live else None,
         bimi_selector=settings.bimi_selector,
@@ -118,29 +127,22 @@ def prepare_check(
 
 
 def read_settings(place: Workspace) -> CheckFile:
-    """Read check.yaml, all defaults where there is none."""
+    """Read check.yaml, all defaults where there is none or nothing in it."""
     from harness.edge.check_file import CheckFile
     from harness.edge.schema import check as validate
 
     document = place.document("check.yaml")
-    return validate(document, CheckFile) if document else CheckFile()
+    return validate(document, CheckFile) if document and document.data is not None else CheckFile()
 
 
-class _Asks:
-    """The edge's answers in the room's words. Reserved names are asked only of name servers that check.yaml names."""
+def _refuse_both(settings: CheckFile, *, live: bool, follow: bool, offline: bool) -> None:
+    """Refuse to be offline and to connect at once."""
+    from harness.errors import ConfigError
 
-    def __init__(self, dns: Dns | Offline, *, reserved: bool) -> None:
-        self._dns, self._reserved = dns, reserved
-
-    def ask(self, name: str, kind: str) -> Lookup:
-        """Look up records."""
-        from harness.check.lookup import Found, Lookup
-        from harness.model.seed import is_reserved
-
-        if not self._reserved and is_reserved(name):
-            return Lookup(name, kind, Found.FAILED, (), "a reserved name (RFC 2606), which no public name server knows")
-        answer = self._dns.ask(name, kind)
-        return Lookup(answer.name, answer.type, Found(answer.state), answer.records, answer.why)
+    wanted = " and ".join(name for name, wish in (("--follow", follow), ("--live", live)) if wish)
+    if wanted and (offline or settings.offline):
+        said = "--offline" if offline else "check.yaml: offline: true"
+        raise ConfigError(f"{said} asks nobody, and {wanted} would connect: leave one of them out")
 
 
 def _resolver(settings: CheckFile, *, offline: bool) -> Dns | Offline:
@@ -149,13 +151,6 @@ def _resolver(settings: CheckFile, *, offline: bool) -> Dns | Offline:
     if offline or settings.offline:
         return Offline()
     return Dns(settings.resolver.nameservers, settings.resolver.port, settings.resolver.timeout)
-
-
-def _follower(settings: CheckFile) -> Callable[[str], Sequence[tuple[str, int, str]]]:
-    from harness.edge.web import Follower
-
-    follower = Follower(settings.follow.hops, settings.follow.timeout, settings.follow.private)
-    return lambda url: [(hop.url, hop.status, hop.error) for hop in follower.follow(url)]
 
 
 def _scorer(settings: CheckFile) -> Callable[[bytes], Score] | None:
@@ -168,64 +163,26 @@ def _scorer(settings: CheckFile) -> Callable[[bytes], Score] | None:
     return lambda raw: Score(*score(raw, spamd.host, spamd.port, spamd.timeout))
 
 
-def _build(expansion: Expansion, seeds: Segment, now: datetime) -> tuple[dict[str, bytes], list[tuple[str, bytes]]]:
-    """Make production for every seed, and every rung for the first."""
+def _build(expansion: Expansion, seeds: Segment, now: datetime) -> tuple[dict[str, bytes], bytes]:
+    """Make production for every seed, and for the first one production with links that are not tracked."""
+    everything = frozenset(factor.id for factor in expansion.factors)
+    tracking = {factor.id for factor in expansion.factors if factor.kind == "redirect"}
+    untracked = frozenset(f.id for f in expansion.factors if f.id not in tracking and tracking.isdisjoint(f.needs))
+    messages = {seed.address: _message(expansion, everything, seed, now) for seed in seeds.seeds}
+    return messages, _message(expansion, untracked, seeds.seeds[0], now) if tracking else b""
+
+
+def _rungs(expansion: Expansion, seeds: Segment, now: datetime) -> list[tuple[str, Callable[[], bytes]]]:
+    """Lay out the ladder's messages for the first seed."""
+    make = partial(_message, expansion, seed=seeds.seeds[0], now=now)
+    return [(rung.change or "control", partial(make, rung.factors)) for rung in expansion.ladder()]
+
+
+def _message(expansion: Expansion, factors: frozenset[str], seed: Seed, now: datetime) -> bytes:
     from harness.model.variant import Identity
 
     date = now.strftime("%a, %d %b %Y %H:%M:%S +0000")
-    ladder = expansion.ladder()
-    everything = ladder[-1].factors
-    messages = {
-        seed.address: expansion.message(everything, seed, Identity("check00000000000", date, seed.address)).content
-        for seed in seeds.seeds
-    }
-    first = seeds.seeds[0]
-    rungs = [
-        (
-            r.change or "control",
-            expansion.message(r.factors, first, Identity("check00000000000", date, first.address)).content,
-        )
-        for r in ladder
-    ]
-    return messages, rungs
-
-
-def _facts(place: Workspace) -> list[RunFacts]:
-    """Return what the ledger has, nothing where there is none yet."""
-    from harness.edge.ledger import Ledger
-
-    if not place.ledger_path.is_file():
-        return []
-    with Ledger.open(place.ledger_path, create=False) as ledger:
-        return [ledger.facts(run.id) for run in ledger.runs()]
-
-
-def past_of(seeds: Segment, facts: Sequence[RunFacts], now: datetime) -> Mapping[str, SeedPast]:
-    """Say of each seed what the ledger knows: sent today, suppressed, refused for reasons of the recipient."""
-    from harness.bounce.reply import read_reply
-    from harness.check.seedling import SeedPast
-    from harness.model.answer import Kind, Level
-
-    out: dict[str, SeedPast] = {}
-    for seed in seeds.seeds:
-        today = suppressed = 0
-        refused: dict[str, int] = {}
-        last = ""
-        for run in facts:
-            for trial in (t for t in run.trials if t.ask.seed == seed.address):
-                begun = trial.attempts[-1].begun if trial.attempts else None
-                today += bool(begun and begun.date() == now.date())
-                readings = [(a.kind, a.reading) for a in trial.answers]
-                if trial.reply:
-                    readings.append((Kind.OTHER, read_reply(trial.reply.text, code=trial.reply.code)))
-                for kind, reading in readings:
-                    if kind is Kind.SUPPRESSED or reading.cause == "suppressed":
-                        suppressed, last = suppressed + 1, f"run {run.run.id}"
-                    elif reading.level is Level.RECIPIENT:
-                        refused[reading.cause] = refused.get(reading.cause, 0) + 1
-                        last = f"run {run.run.id}"
-        out[seed.address] = SeedPast(today, suppressed, refused, last)
-    return out
+    return expansion.message(factors, seed, Identity("check00000000000", date, seed.address)).content
 
 
 def _read_back(facts: Sequence[RunFacts], campaign: Campaign) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
@@ -249,15 +206,24 @@ def _read_back(facts: Sequence[RunFacts], campaign: Campaign) -> tuple[list[tupl
 
 def greet(place: Workspace, relay: Relay) -> Greeting | None:
     """Connect, protect the line, log in, say NOOP and QUIT; None for a sandbox, which has no server of its own yet."""
+    from harness.check.route import Greeting
+    from harness.edge.line import DeliveryError
+    from harness.errors import HarnessError
+
     if relay.kind == "sandbox":
         return None
-    return asyncio.run(_greet(place.unlock(relay)))
+    try:
+        return asyncio.run(_greet(place.unlock(relay)))
+    except DeliveryError as error:
+        return Greeting({}, False, False, error=str(error), temporary=bool(error.reply and error.reply.transient))
+    except HarnessError as error:
+        return Greeting({}, False, False, error=str(error))
 
 
 async def _greet(relay: Relay) -> Greeting:
     from harness.check.route import Greeting
     from harness.edge.line import SILENCE, Line
-    from harness.errors import HarnessError
+    from harness.errors import RelayError
     from harness.model.relay import Tls
 
     line = Line(relay)
@@ -265,11 +231,11 @@ async def _greet(relay: Relay) -> Greeting:
         await line.open()
         answer = await line.say(b"NOOP")
         greeting = Greeting(
-            dict(line.offered), relay.tls is not Tls.NONE, relay.username is not None, f"{answer.code} {answer.message}"
+            dict(line.offered), relay.tls is not Tls.NONE, relay.username is not None, line.told(answer)
         )
         await line.close()
-    except (HarnessError, *SILENCE) as error:
-        return Greeting({}, False, False, error=str(error))
+    except SILENCE as failure:
+        raise RelayError(f"{line.where}: after login: {line.explain(failure)}") from None
     finally:
         line.abort()
     return greeting

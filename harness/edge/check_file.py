@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from harness.edge.schema import Duration, Port, Strict
+from harness.edge.schema import DnsName, Duration, IpAddress, Port, Strict
 
 Wait = Annotated[Duration, Field(gt=0, le=600)]
 
@@ -14,7 +14,7 @@ Wait = Annotated[Duration, Field(gt=0, le=600)]
 class ResolverFile(Strict):
     """Which name servers are asked; none: the system's."""
 
-    nameservers: tuple[str, ...] = ()
+    nameservers: list[IpAddress] = Field(default_factory=list)
     port: Port = 53
     timeout: Wait = 3.0
 
@@ -22,14 +22,14 @@ class ResolverFile(Strict):
 class SelectorFile(Strict):
     """A DKIM key that the relay signs with."""
 
-    domain: str
-    selector: str
+    domain: DnsName
+    selector: DnsName
 
 
 class BlocklistFile(Strict):
     """A DNS list to ask; none is asked by default. Mind its terms of use."""
 
-    zone: str
+    zone: DnsName
     of: Literal["domain", "ip"] = "domain"
     codes: dict[str, str] = Field(default_factory=dict)
 
@@ -55,8 +55,8 @@ class CheckFile(Strict):
 
     offline: bool = False
     resolver: ResolverFile = ResolverFile()
-    dkim: tuple[SelectorFile, ...] = ()
-    blocklists: tuple[BlocklistFile, ...] = ()
+    dkim: list[SelectorFile] = Field(default_factory=list)
+    blocklists: list[BlocklistFile] = Field(default_factory=list)
     follow: FollowFile = FollowFile()
     spamd: SpamdFile | None = None
-    bimi_selector: str = "default"
+    bimi_selector: DnsName = "default"

@@ -166,9 +166,8 @@ class Line:
         except sasl.SaslError as failure:
             raise DeliveryError(f"{self.where}: login as {username} failed: {failure}") from None
         if answer.code != 235:
-            text = self._transcript.strike(f"{answer.code} {folded(answer.message)}")
             raise DeliveryError(
-                f"{self.where}: login as {username} was refused ({name.upper()}, tried once): {text}; "
+                f"{self.where}: login as {username} was refused ({name.upper()}, tried once): {self.told(answer)}; "
                 "check username and password"
             )
 
@@ -223,6 +222,10 @@ class Line:
         self.patience = timeout or self.relay.timeout
         async with asyncio.timeout(self.patience):
             return await client.protocol.execute_command(command)
+
+    def told(self, answer: aiosmtplib.SMTPResponse) -> str:
+        """Return an answer on one line, to be shown: secrets struck out."""
+        return self._transcript.strike(f"{answer.code} {folded(answer.message)}")
 
     def _own_name(self) -> str:
         """Return the name for EHLO where none is set: the host's full name, or an address literal."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from harness.edge.yamlfile import Document, Place, nearest
 from harness.errors import ConfigError
@@ -24,7 +25,35 @@ def seconds(value: Any) -> float:
     return float(match[1]) * _UNITS[match[2] or "s"]
 
 
+def ip_address(text: str) -> str:
+    """Read an IP address; returns it in its usual form."""
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        raise ValueError(f"{text!r} is no IP address; write one such as 192.0.2.53 or 2001:db8::53") from None
+
+
+def dns_name(text: str) -> str:
+    """Read a domain name, or a part of one such as a selector; returns it without a last dot."""
+    labels = text.removesuffix(".").split(".")
+    if len(text) > 253 or not all(re.fullmatch(r"[\w-]{1,63}", label) for label in labels):
+        raise ValueError(f"{text!r} is no domain name; write it as it stands in DNS, such as shop.example")
+    return ".".join(labels)
+
+
+def helo_name(text: str) -> str:
+    """Read what EHLO is said with: a host name, or an address in brackets (RFC 5321 section 4.1.3)."""
+    if re.fullmatch(r"\[(?:IPv6:)?[0-9A-Fa-f:.]{2,45}\]", text):
+        return text
+    if not text.isascii():
+        raise ValueError(f"{text!r} is not ASCII; write the name as DNS has it (xn--…)")
+    return dns_name(text)
+
+
 Duration = Annotated[float, BeforeValidator(seconds)]
+IpAddress = Annotated[str, AfterValidator(ip_address)]
+DnsName = Annotated[str, AfterValidator(dns_name)]
+HeloName = Annotated[str, AfterValidator(helo_name)]
 Provider = Literal[
     "acs", "ses", "sendgrid", "mailgun", "postmark", "sparkpost", "mailjet", "brevo", "kumomta", "powermta"
 ]
@@ -122,7 +151,7 @@ class RelayFile(Strict):
     ca_file: str | None = None
     client_cert: str | None = None
     client_key: str | None = None
-    helo: str | None = None
+    helo: HeloName | None = None
     source_address: str | None = None
     timeout: Duration = 60.0
     content_timeout: Duration = 600.0
@@ -132,7 +161,7 @@ class RelayFile(Strict):
     pace: PaceFile = PaceFile()
     headers: dict[str, str] = {}
     bounces: list[BounceFile] = []
-    sending_ips: list[str] = []
+    sending_ips: list[IpAddress] = []
     company: str = ""
     contact: str = ""
 

@@ -56,4 +56,11 @@ class Transcript:
 
 
 def _forms(secret: str) -> tuple[str, ...]:
-    return secret, base64.b64encode(secret.encode()).decode()
+    """Return a secret as it may come back: as it is, in base64, and in base64 behind something else (AUTH PLAIN)."""
+    raw = secret.encode()
+    forms = [secret, base64.b64encode(raw).decode()]
+    for before in range(3):  # three bytes make four characters: what stands before shifts them
+        encoded = base64.b64encode(bytes(before) + raw).decode()
+        own = encoded[(0, 2, 3)[before] : len(encoded) - (0, 3, 2)[(before + len(raw)) % 3]]
+        forms += [own] if len(own) >= 8 else []  # a shorter one stands in innocent words, too
+    return tuple(sorted(forms, key=len, reverse=True))

@@ -7,12 +7,10 @@ import html
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from email.utils import getaddresses
 from pathlib import Path
 
 from harness.bounce.dsn import read_mail
 from harness.campaign.expand import expand
-from harness.campaign.mime import read_fields, readable
 from harness.campaign.received import read_received
 from harness.campaign.recipients import make_profiles
 from harness.campaign.returned import Letter, letter_in
@@ -22,6 +20,7 @@ from harness.edge.config import Workspace, is_address
 from harness.errors import ConfigError
 from harness.model.answer import Kind
 from harness.model.campaign import Campaign
+from harness.model.mime import mailboxes, read_fields, readable
 from harness.model.seed import Seed, Segment
 from harness.run.mergerows import read_rows
 from harness.run.newcampaign import as_yaml, campaign_name, campaign_yaml, one_line, vacant, write_folder
@@ -190,7 +189,7 @@ def author_of(content: bytes) -> str:
     """Write the message's From for people, its name quoted where it must be; empty if there is no address in it."""
     fields, _ = read_fields(content, 0, len(content))
     value = next((content[one.value : one.end] for one in fields if one.key == "from"), b"")
-    for name, address in getaddresses([" ".join(value.decode("utf-8", "replace").split())]):
+    for name, address in mailboxes(value.decode("utf-8", "replace")):
         if is_address(address):
             said = one_line(readable(name))
             if re.search(r"[()<>@,;:\\\".\[\]]", said):

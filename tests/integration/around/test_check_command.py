@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,45 +14,10 @@ from aiosmtpd.smtp import SMTP
 from typer.testing import CliRunner
 
 from harness.cli.main import app
+from harness.errors import ConfigError
+from tests.integration.around.conftest import BODY, CAMPAIGN
+from tests.integration.around.servers import talking
 from tests.integration.around.zones import free_port
-
-SEEDS = """
-segments:
-  apple-small:
-    owner: o@good.test
-    seeds:
-{seeds}
-"""
-CAMPAIGN = """
-from: Shop <news@good.test>
-envelope_sender: bounces@good.test
-subject: "{{ first_name }}, forty off"
-html: body.html.j2
-headers: {List-Unsubscribe: "<https://www.good.test/u>", List-Unsubscribe-Post: "List-Unsubscribe=One-Click"}
-"""
-BODY = """<html><body><p>Dear {{ first_name }}, our trail shoes are forty percent off until Sunday, and tents as well.</p>
-<a href="https://www.good.test/sale">See the range</a>%s</body></html>"""
-
-
-@pytest.fixture
-def workspace(tmp_path: Path, dns_port: int) -> Path:
-    seeds = "".join(
-        f"      - {{address: seed-{i}@seeds.test, domain: icloud.com, merge: {{first_name: Ana}}}}\n" for i in range(5)
-    )
-    (tmp_path / "seeds.yaml").write_text(SEEDS.format(seeds=seeds))
-    (tmp_path / "relay.yaml").write_text(
-        "default: mx\nrelays:\n  mx: {kind: smtp, host: 127.0.0.1, port: 1, tls: none, sending_ips: [192.0.2.1], helo: mx.good.test}\n"
-        "  sandbox: {kind: sandbox, policy: sandbox.yaml}\n"
-    )
-    (tmp_path / "check.yaml").write_text(
-        f"resolver: {{nameservers: [127.0.0.1], port: {dns_port}, timeout: 2s}}\ndkim: [{{domain: good.test, selector: k1}}]\n"
-        "blocklists: [{zone: dbl.test}, {zone: ipbl.test, of: ip}]\n"
-    )
-    folder = tmp_path / "variants" / "sale"
-    folder.mkdir(parents=True)
-    (folder / "campaign.yaml").write_text(CAMPAIGN)
-    (folder / "body.html.j2").write_text(BODY % "")
-    return tmp_path
 
 
 def run(workspace: Path, *more: str) -> tuple[int, dict[str, Any]]:
@@ -100,6 +67,155 @@ def test_a_wrong_key_of_check_yaml_is_refused_with_line_and_nearest(workspace: P
     result = CliRunner().invoke(app, ["check", "sale", "--workspace", str(workspace)])
     assert "check.yaml:1" in str(result.exception)
     assert "offline" in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("domain", "selector", "ips", "wanted"),
+    [
+        ("good.test", "k1", "192.0.2.1", {}),
+        ("good.test", "esp", "192.0.2.3", {"ptr-missing": "fail"}),
+        ("good.test", "none", "203.0.113.5", {"dkim-missing": "fail", "spf-ip": "fail", "ptr-missing": "fail"}),
+        ("good.test", "big", "192.0.2.2", {"ptr-forward": "fail"}),
+        ("good.test", "ed", "192.0.2.4", {"ptr-generic": "warn"}),
+        ("good.test", "dead", "192.0.2.5", {"dkim": "unknown"}),
+        ("bad.test", "weak", "192.0.2.1", {"dkim-weak": "fail", "spf-missing": "fail", "dmarc-missing": "fail", "mail-from-missing": "fail"}),
+        ("empty.test", "k1", "192.0.2.1", {"dkim-missing": "fail", "spf-missing": "fail", "dmarc-missing": "fail", "mail-from-missing": "fail"}),
+        ("two.test", "k1", "192.0.2.1", {"dkim-missing": "fail", "spf-invalid": "fail", "dmarc-invalid": "fail", "mail-from-missing": "fail"}),
+        ("many.test", "k1", "203.0.113.11", {"dkim-missing": "fail", "spf-invalid": "fail", "spf-ip": "fail", "dmarc-missing": "fail", "mail-from-missing": "fail", "ptr-missing": "fail"}),
+        ("nowhere.test", "k1", "192.0.2.1", {"dkim-missing": "fail", "spf-missing": "fail", "dmarc-missing": "fail", "mail-from-missing": "fail"}),
+        ("failing.test", "k1", "192.0.2.1", {"dkim": "unknown", "spf": "unknown", "dmarc": "unknown", "mail-from": "unknown", "mta-sts": "unknown", "tls-rpt": "unknown", "bimi": "unknown"}),
+    ],
+)  # fmt: skip
+def test_authentication_is_told_by_what_the_zone_holds(
+    domain: str, selector: str, ips: str, wanted: dict[str, str], workspace: Path
+) -> None:
+    campaign = workspace / "variants/sale/campaign.yaml"
+    campaign.write_text(CAMPAIGN.replace("news@good.test", f"news@{domain}").replace("@good.test", f"@{domain}"))
+    for name, old, new in (
+        ("relay.yaml", "[192.0.2.1]", f"[{ips}]"),
+        ("check.yaml", "good.test, selector: k1", f"{domain}, selector: {selector}"),
+    ):
+        (workspace / name).write_text((workspace / name).read_text().replace(old, new))
+    _, told = run(workspace)
+    sections = ("spf", "dkim", "dmarc", "mail-from", "ptr", "helo", "mta-sts", "tls-rpt", "bimi")
+    wrong = {
+        f["id"]: f["level"]
+        for f in told["findings"]
+        if f["id"].startswith(sections) and f["level"] not in ("ok", "note")
+    }
+    assert wrong == wanted
+
+
+@pytest.mark.parametrize("wish", [["--follow"], ["--live"], ["--follow", "--live"]])
+def test_offline_and_connecting_exclude_each_other(wish: list[str], workspace: Path) -> None:
+    for offline in (["--offline"], []):
+        result = CliRunner().invoke(app, ["check", "sale", "--workspace", str(workspace), *offline, *wish])
+        assert isinstance(result.exception, ConfigError)
+        assert f"asks nobody, and {' and '.join(wish)} would connect" in str(result.exception)
+        (workspace / "check.yaml").write_text("offline: true\n")
+    assert "check.yaml: offline: true asks nobody" in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "said"),
+    [
+        (
+            "check.yaml",
+            "offline: false\nresolver:\n  nameservers: [192.0.2.1, ns.example]\n",
+            "check.yaml:3: resolver.nameservers.1: 'ns.example' is no IP address; write one such as 192.0.2.53",
+        ),
+        (
+            "check.yaml",
+            "offline: true\ndkim:\n  - {domain: good.test, selector: ''}\n",
+            "check.yaml:3: dkim.0.selector: '' is no domain name",
+        ),
+        (
+            "check.yaml",
+            "blocklists: [{zone: 'https://dbl.test/'}]\n",
+            "blocklists.0.zone: 'https://dbl.test/' is no domain name; write it as it stands in DNS",
+        ),
+        ("check.yaml", "dkim: good.test\n", "check.yaml:1: dkim: input should be a valid list"),
+        ("check.yaml", "resolver: {nameservers: ['192.0.2.1:53']}\n", "is no IP address"),
+        (
+            "relay.yaml",
+            "default: mx\nrelays:\n  mx: {kind: smtp, host: 127.0.0.1, tls: none, sending_ips: [mx.good.test]}\n",
+            "relay.yaml:3: relays.mx.sending_ips.0: 'mx.good.test' is no IP address",
+        ),
+    ],
+)
+def test_a_value_of_another_kind_is_refused_with_its_place(file: str, text: str, said: str, workspace: Path) -> None:
+    (workspace / file).write_text(text)
+    result = CliRunner().invoke(app, ["check", "sale", "--workspace", str(workspace)])
+    assert isinstance(result.exception, ConfigError)
+    assert said in str(result.exception)
+
+
+def test_a_check_yaml_of_comments_only_is_all_defaults(workspace: Path) -> None:
+    (workspace / "check.yaml").write_text("# offline: true\n")
+    code, _ = run(workspace, "--offline")
+    assert code == 0
+
+
+def test_silent_name_servers_cost_little_time_and_are_told_once(workspace: Path) -> None:
+    links = "".join(f'<a href="https://host-{n}.test/">See {n}</a>' for n in range(60))
+    (workspace / "variants/sale/body.html.j2").write_text(BODY % links)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        (workspace / "check.yaml").write_text(
+            f"resolver: {{nameservers: [127.0.0.1], port: {deaf.getsockname()[1]}, timeout: 300ms}}\n"
+        )
+        begun = time.monotonic()
+        code, told = run(workspace, "--follow")
+    assert code == 0
+    assert time.monotonic() - begun < 10
+    unknown = [f for f in told["findings"] if f["level"] == "unknown" and "127.0.0.1 stayed silent" in f["evidence"]]
+    (silence,) = [f for f in unknown if f["id"] == "dns"]
+    assert "for which no name server was asked" in silence["finding"]
+    assert len([f for f in told["findings"] if f["level"] == "unknown"]) < 12
+    assert "missing" not in {f["id"].rpartition("-")[2] for f in told["findings"]}
+
+
+def test_names_that_no_public_name_server_knows_are_told_once(workspace: Path) -> None:
+    (workspace / "check.yaml").unlink()
+    code, told = run(workspace, "--relay", "sandbox")
+    assert code == 0
+    (unasked,) = [f for f in told["findings"] if f["id"] == "dns"]
+    assert "reserved names (RFC 2606)" in unasked["evidence"]
+    assert "MAIL FROM good.test" in unasked["about"]
+
+
+def test_links_are_followed_by_the_name_servers_of_check_yaml(workspace: Path) -> None:
+    def page(line: socket.socket) -> None:
+        request = line.recv(65_536)
+        move = b"HTTP/1.1 302 Found\r\nLocation: http://shop:x@here.test:%d/c\r\n\r\n" % line.getsockname()[1]
+        line.sendall(move if b"GET /a" in request else b"HTTP/1.1 200 OK\r\n\r\n")
+
+    with talking(page) as port:
+        links = f'<a href="http://here.test:{port}/a">a</a><a href="http://inside.test:{port}/a">b</a>'
+        (workspace / "variants/sale/body.html.j2").write_text(BODY % links)
+        with (workspace / "check.yaml").open("a") as file:
+            file.write("follow: {private: true, timeout: 1s}\n")
+        _, told = run(workspace, "--follow")
+    chains = [f["finding"] for f in told["findings"] if f["id"] == "link-chain"]
+    assert "leads to here.test over 1 redirect" in chains
+    assert any("the host inside.test does not exist" in finding for finding in chains)
+    about = {f["about"] for f in told["findings"] if f["id"] == "link-userinfo"}
+    assert about == {f"redirect http://shop:x@here.test:{port}/c"}
+
+
+def test_a_silent_spamd_is_one_finding_and_stops_no_run(workspace: Path) -> None:
+    with talking(lambda line: time.sleep(20)) as port:
+        with (workspace / "check.yaml").open("a") as file:
+            file.write(f"spamd: {{port: {port}, timeout: 500ms}}\n")
+        begun = time.monotonic()
+        code, told = run(workspace)
+        (silence,) = [f for f in told["findings"] if f["id"] == "spam-score"]
+        assert (code, silence["level"]) == (0, "unknown")
+        assert "no report within 0.5 s" in silence["evidence"]
+        assert time.monotonic() - begun < 5
+        (workspace / "sandbox.yaml").write_text("rules: []\n")
+        sent = CliRunner().invoke(app, ["run", "sale", "--relay", "sandbox", "--workspace", str(workspace), "--json"])
+    assert sent.exit_code == 0, (sent.exception, sent.stderr)
 
 
 class _Counting(SMTP):

@@ -3,19 +3,49 @@
 from __future__ import annotations
 
 import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 
+import dns.flags
+import dns.message
+import dns.rcode
+import dns.resolver
 import pytest
 
-from harness.check.anatomy import Link
-from harness.check.blocklist import Blocklist, listing_notices, works
+from harness.check.blocklist import Blocklist, listing_notices, trust_notices
 from harness.check.hosts import Site, site_notices
 from harness.check.identity import dkim_notices, dmarc_notices, find_dmarc
-from harness.check.lookup import Found, PublicSuffixes, Resolver
+from harness.check.link import Link
+from harness.check.lookup import Found, PublicSuffixes, Resolver, could_not
 from harness.check.notice import Grade, Notice
-from harness.check.sendinghost import courtesy_notices, helo_notices, ip_notices, mail_from_notices
+from harness.check.sendinghost import courtesy_notices, greeting_notices, helo_notices, ip_notices, mail_from_notices
 from harness.check.spf import evaluate, spf_notices
-from harness.cli.check import _Asks
-from harness.edge.dns import Dns, Offline
+from harness.edge.dns import MOST_SILENCES, Dns, Offline
+from harness.model.relay import Relay
+
+
+@contextmanager
+def picky(code: int = 3, silent: Callable[[bytes], bool] = lambda name: False, cut: bool = False) -> Iterator[int]:
+    """A name server that answers every question alike (3: NXDOMAIN, 5: REFUSED), and some not at all or cut off."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+
+        def serve() -> None:
+            with suppress(OSError):
+                while True:
+                    raw, client = server.recvfrom(4_096)
+                    question = dns.message.from_wire(raw)
+                    if not silent(question.question[0].name.to_text().rstrip(".").encode()):
+                        answer = dns.message.make_response(question)
+                        answer.set_rcode(dns.rcode.Rcode(code))
+                        answer.flags |= dns.flags.TC if cut else 0
+                        server.sendto(answer.to_wire(), client)
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield server.getsockname()[1]
 
 
 def told(notices: list[Notice]) -> list[tuple[str, str]]:
@@ -69,7 +99,18 @@ def test_a_long_record_is_whole(resolver: Resolver) -> None:
         ("many.test", (), [("spf-invalid", "fail")]),
         ("many.test", ("203.0.113.11",), [("spf-invalid", "fail"), ("spf-ip", "fail")]),
         ("open.test", (), [("spf-open", "warn")]),
+        ("opened.test", (), [("spf-open", "warn")]),
+        (
+            "byname.test",
+            ("192.0.2.1", "192.0.2.2", "192.0.2.4"),
+            [("spf-ip", "ok"), ("spf-ip", "fail"), ("spf-ip", "fail")],
+        ),
         ("failing.test", ("192.0.2.1",), [("spf", "unknown")]),
+        ("split.test", ("192.0.2.77",), [("spf-ip", "ok")]),  # strings are joined without a space (section 3.3)
+        ("huge.test", ("192.0.2.1",), [("spf-ip", "ok")]),  # an answer that needs TCP
+        ("cname.test", ("192.0.2.1",), [("spf-ip", "ok")]),
+        ("sub.dname.test", (), [("spf-missing", "fail")]),  # a DNAME leads what is below it, not itself
+        ("edge.test", ("203.0.113.9",), [("spf-ip", "ok")]),  # ten lookups are allowed
     ],
 )
 def test_spf(domain: str, ips: tuple[str, ...], wanted: list[tuple[str, str]], resolver: Resolver) -> None:
@@ -100,10 +141,32 @@ def test_spf_lookups_are_counted_through_includes(resolver: Resolver) -> None:
         ("broken", "bad.test", ("dkim-invalid", "fail")),
         ("testing", "bad.test", ("dkim-testing", "warn")),
         ("k1", "failing.test", ("dkim", "unknown")),
+        ("big", "good.test", ("dkim", "ok")),  # 4096 bits: an answer that needs TCP
+        ("esp", "good.test", ("dkim", "ok")),  # a CNAME to the ESP's key
+        ("k1", "sub.dname.test", ("dkim", "ok")),  # by a DNAME
+        ("gone", "good.test", ("dkim-missing", "fail")),
+        ("dead", "good.test", ("dkim", "unknown")),
+        ("round", "good.test", ("dkim", "unknown")),
+        ("other", "good.test", ("dkim-missing", "fail")),
+        ("second", "bad.test", ("dkim-invalid", "fail")),
+        ("kind", "bad.test", ("dkim-invalid", "fail")),
+        ("short25519", "bad.test", ("dkim-invalid", "fail")),
     ],
 )
 def test_dkim(selector: str, domain: str, wanted: tuple[str, str], resolver: Resolver) -> None:
     assert told(dkim_notices(domain, selector, resolver)) == [wanted]
+
+
+def test_no_such_name_and_no_such_record_are_told_apart(resolver: Resolver) -> None:
+    assert dkim_notices("good.test", "none", resolver)[0].evidence.endswith("no such name (NXDOMAIN)")
+    assert dkim_notices("good.test", "other", resolver)[0].evidence.endswith("no TXT record")
+
+
+def test_an_answer_that_is_cut_off_and_can_not_be_had_whole_is_no_answer(suffixes: PublicSuffixes) -> None:
+    """A firewall that lets UDP through and no TCP makes long records vanish; they are not missing."""
+    with picky(code=0, cut=True) as port:
+        notices = asked_all(Dns(["127.0.0.1"], port, 0.3), suffixes)
+    assert {n.grade for n in notices} == {Grade.UNKNOWN}
 
 
 def test_a_short_key_does_not_hide_that_it_is_in_test_mode(resolver: Resolver) -> None:
@@ -124,6 +187,9 @@ def test_a_short_key_does_not_hide_that_it_is_in_test_mode(resolver: Resolver) -
         ("news.parent.test", "parent.test", ("parent.test",), [("dmarc", "ok")]),
         ("two.test", "two.test", (), [("dmarc-invalid", "fail")]),
         ("typo.test", "typo.test", (), [("dmarc-invalid", "fail")]),
+        ("unsaid.test", "unsaid.test", (), [("dmarc-invalid", "warn"), ("dmarc-none", "note"), ("dmarc", "ok")]),
+        ("later.test", "later.test", (), [("dmarc-missing", "fail")]),
+        ("away.test", "away.test", (), [("dmarc", "ok")]),
         ("open.test", "open.test", (), [("dmarc-none", "note"), ("dmarc-reports", "note"), ("dmarc", "ok")]),
         ("empty.test", "empty.test", (), [("dmarc-missing", "fail")]),
         ("failing.test", "failing.test", (), [("dmarc", "unknown")]),
@@ -152,6 +218,8 @@ def test_a_subdomain_has_its_parents_subdomain_policy(resolver: Resolver, suffix
     [
         ("good.test", ("mail-from", "ok")),
         ("null.test", ("mail-from-null", "fail")),
+        ("cname.test", ("mail-from", "ok")),
+        ("mx.sub.dname.test", ("mail-from-implicit", "warn")),
         ("implicit.test", ("mail-from-implicit", "warn")),
         ("six.test", ("mail-from-implicit", "warn")),
         ("deadmx.test", ("mail-from-dead", "fail")),
@@ -168,22 +236,38 @@ def test_mail_from(domain: str, wanted: tuple[str, str], resolver: Resolver) -> 
 @pytest.mark.parametrize(
     ("ip", "wanted"),
     [
-        ("192.0.2.1", [("ptr", "ok"), ("helo", "ok")]),
+        ("192.0.2.1", [("ptr", "ok")]),
         ("192.0.2.2", [("ptr-forward", "fail")]),
         ("192.0.2.3", [("ptr-missing", "fail")]),
-        ("192.0.2.4", [("ptr", "ok"), ("ptr-generic", "warn"), ("helo", "ok")]),
-        ("192.0.2.5", [("ptr", "ok"), ("helo", "ok")]),  # two names, the second leads back
-        ("192.0.2.6", [("ptr", "ok"), ("helo", "ok")]),  # "pool" and "dsl" inside of other words
+        ("192.0.2.4", [("ptr", "ok"), ("ptr-generic", "warn")]),
+        ("192.0.2.5", [("ptr", "ok")]),  # two names, the second leads back
+        ("192.0.2.6", [("ptr", "ok")]),  # "pool" and "dsl" inside of other words
     ],
 )
-def test_reverse_dns_and_helo(ip: str, wanted: list[tuple[str, str]], resolver: Resolver) -> None:
-    assert told(ip_notices(ip, "mx.good.test", resolver)) == wanted
+def test_reverse_dns(ip: str, wanted: list[tuple[str, str]], resolver: Resolver) -> None:
+    assert told(ip_notices(ip, resolver)) == wanted
 
 
 def test_helo_names_without_an_address(resolver: Resolver) -> None:
     assert told(helo_notices("nowhere.test", resolver)) == [("helo", "warn")]
     assert told(helo_notices("localhost", resolver)) == [("helo", "fail")]
     assert told(helo_notices("x.failing.test", resolver)) == [("helo", "unknown")]
+    assert told(helo_notices("six.good.test", resolver)) == [("helo", "ok")]
+    assert told(helo_notices("[192.0.2.1]", resolver)) == [("helo", "warn")]
+
+
+def test_our_greeting_to_an_esp_is_not_what_apple_hears(resolver: Resolver) -> None:
+    """Of a relay that names no sending IPs nobody knows by which name it greets Apple."""
+    esp = Relay("esp", "smtp", host="smtp.esp.test", helo="nowhere.test")
+    (notice,) = greeting_notices(esp, resolver)
+    assert (notice.id, notice.grade) == ("helo-unknown", Grade.NOTE)
+    assert "helo nowhere.test is how the relay is greeted" in notice.evidence
+    assert told(greeting_notices(replace(esp, helo=None), resolver)) == [("helo-unknown", "note")]
+    own = replace(esp, sending_ips=("192.0.2.1",))
+    assert told(greeting_notices(own, resolver)) == [("helo", "warn")]
+    assert told(greeting_notices(replace(own, helo="mx.good.test"), resolver)) == [("helo", "ok")]
+    assert told(greeting_notices(replace(own, helo=None), resolver)) == [("helo-unknown", "note")]
+    assert greeting_notices(Relay("sandbox", "sandbox"), resolver) == []
 
 
 def test_courtesies_are_notes_never_failures(resolver: Resolver) -> None:
@@ -216,10 +300,23 @@ def test_blocklist_answers_are_read_by_what_they_mean(resolver: Resolver) -> Non
 
 
 def test_a_list_without_its_test_entry_is_not_trusted(resolver: Resolver) -> None:
-    assert works(Blocklist("dbl.test"), resolver) is None
-    assert works(Blocklist("ipbl.test", of="ip"), resolver) is None
-    assert works(Blocklist("refusing.test"), resolver) is not None
-    assert works(Blocklist("good.test"), resolver) is not None
+    def about(zone: str, subject: str = "good.test", of: str = "domain") -> list[tuple[str, str]]:
+        return told(trust_notices(Blocklist(zone, of=of), [subject], resolver))
+
+    silent = [("blocklist-silent", "note")]
+    assert about("dbl.test") == []
+    assert about("ipbl.test", "192.0.2.67", "ip") == []
+    assert about("good.test") == silent
+    assert about("good.test", "192.0.2.67", "ip") == silent
+    assert about("ipbl.test", "2001:db8::1", "ip") == silent
+    assert about("refusing.test") == silent
+    assert about("failing.test") == []
+    assert trust_notices(Blocklist("good.test"), [], resolver) == []
+
+
+def test_a_list_that_lists_everything_accuses_nobody(resolver: Resolver) -> None:
+    for listing, subject in ((Blocklist("all.test"), "good.test"), (Blocklist("all.test", of="ip"), "192.0.2.67")):
+        assert told(trust_notices(listing, [subject], resolver)) == [("blocklist-everything", "unknown")]
 
 
 @pytest.mark.parametrize(
@@ -239,28 +336,76 @@ def test_link_hosts(host: str, wanted: list[tuple[str, str]], resolver: Resolver
     assert told(site_notices(Site(host, ("link",)), ["good.test"], resolver, suffixes)) == wanted
 
 
+def asked_all(resolver: Resolver, suffixes: PublicSuffixes) -> list[Notice]:
+    """Everything that is asked for a sender who has all of it."""
+    return [
+        *mail_from_notices("good.test", resolver), *spf_notices(evaluate("good.test", ("192.0.2.1",), resolver)),
+        *dkim_notices("good.test", "k1", resolver), *find_dmarc("good.test", resolver, suffixes)[1],
+        *ip_notices("192.0.2.1", resolver), *helo_notices("mx.good.test", resolver),
+        *courtesy_notices("good.test", "good.test", "default", resolver),
+        *site_notices(Site("www.good.test", ("link",)), [], resolver, suffixes),
+        *listing_notices("good.test", Blocklist("dbl.test"), resolver),
+    ]  # fmt: skip
+
+
 def test_a_silent_name_server_is_never_taken_for_no_record(suffixes: PublicSuffixes) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as deaf:
         deaf.bind(("127.0.0.1", 0))
-        silent = _Asks(Dns(["127.0.0.1"], deaf.getsockname()[1], 0.1), reserved=True)
-        notices = [
-            *mail_from_notices("good.test", silent), *spf_notices(evaluate("good.test", (), silent)), *dkim_notices("good.test", "k1", silent),
-            *find_dmarc("good.test", silent, suffixes)[1], *ip_notices("192.0.2.1", None, silent),
-            *site_notices(Site("www.good.test", ("link",)), [], silent, suffixes),
-        ]  # fmt: skip
+        notices = asked_all(Dns(["127.0.0.1"], deaf.getsockname()[1], 0.1), suffixes)
     assert {n.grade for n in notices} == {Grade.UNKNOWN}
     assert "time limit" in notices[0].evidence
 
 
 def test_offline_asks_nobody(suffixes: PublicSuffixes) -> None:
-    offline = _Asks(Offline(), reserved=True)
+    offline = Offline()
     assert {n.grade for n in mail_from_notices("good.test", offline)} == {Grade.UNKNOWN}
     assert "offline" in mail_from_notices("good.test", offline)[0].evidence
 
 
 def test_reserved_names_are_not_asked_of_the_systems_resolver() -> None:
-    class Tattling(Offline):
-        def ask(self, name: str, kind: str) -> object:  # type: ignore[override]
-            raise AssertionError(f"{name} was asked")
+    found = Dns(timeout=0.1).ask("www.shop.example", "A")
+    assert found.failed
+    assert "RFC 2606" in found.why
 
-    assert _Asks(Tattling(), reserved=False).ask("www.shop.example", "A").failed
+
+def test_silent_name_servers_are_not_asked_without_end(suffixes: PublicSuffixes) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        silent = Dns(["127.0.0.1"], deaf.getsockname()[1], 0.2)
+        begun = time.monotonic()
+        found = [silent.ask(f"host-{n}.test", "A") for n in range(100)]
+    assert time.monotonic() - begun < 2.0
+    assert all(one.failed for one in found)
+    assert could_not(found[0]) == "A host-0.test: no answer within the time limit"
+    assert could_not(found[-1]) == "not asked: 127.0.0.1 stayed silent"
+
+
+def test_the_silence_of_some_names_is_not_that_of_the_name_server() -> None:
+    """A resolver may be silent for a domain whose own servers are dead, and still know all others."""
+    with picky(silent=lambda name: name.endswith(b"dead")) as port:
+        dns = Dns(["127.0.0.1"], port, 0.1)
+        for n in range(5):
+            assert dns.ask(f"host-{n}.dead", "A").why == "no answer within the time limit"
+        assert dns.ask("www.good.test", "A").state is Found.NO_NAME
+
+
+def test_no_number_of_silent_names_costs_time_without_end() -> None:
+    with picky(silent=lambda name: name.endswith(b"dead")) as port:
+        dns = Dns(["127.0.0.1"], port, 0.01)
+        found = [dns.ask(f"host-{n}.dead", "A") for n in range(100)]
+    assert sum(one.asked for one in found) == MOST_SILENCES
+
+
+def test_a_refusal_is_never_taken_for_no_record(suffixes: PublicSuffixes) -> None:
+    with picky(code=5) as port:
+        notices = asked_all(Dns(["127.0.0.1"], port, 0.5), suffixes)
+    assert {n.grade for n in notices} == {Grade.UNKNOWN}
+    assert "REFUSED" in notices[0].evidence
+
+
+def test_a_machine_without_name_servers_is_said_to_have_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(self: object, *args: object) -> None:
+        raise dns.resolver.NoResolverConfiguration
+
+    monkeypatch.setattr(dns.resolver.Resolver, "read_resolv_conf", none)
+    assert "set resolver.nameservers in check.yaml" in Dns().ask("good.net", "A").why

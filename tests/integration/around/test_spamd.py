@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from harness.check.spamscore import Score, score_notices
+from harness.check.spamscore import Score, score_notices, spam_notices
 from harness.edge.spam import score
 from harness.errors import RelayError
+from tests.integration.around.servers import Talk, drip, talking
 
 SPAMD = shutil.which("spamd") or ("/usr/sbin/spamd" if Path("/usr/sbin/spamd").is_file() else None)
 RULES = """
@@ -107,20 +110,63 @@ def test_each_rung_says_which_rules_it_added(spamd: int) -> None:
     assert "RETEST_WORD" in by_rung["+text:1"].evidence
 
 
-def test_nobody_or_somebody_else_is_said() -> None:
-    with pytest.raises(RelayError, match=r"spamd 127\.0\.0\.1:9: .*start it, or take spamd out"):
+REPORT = b"SPAMD/1.1 0 EX_OK\r\nContent-length: %d\r\nSpam: True ; %s / 5.0\r\n\r\n%s"
+
+
+def after(answer: bytes, *, then_silent: bool = False, every: float = 0.0) -> Talk:
+    """Read a request to its end, answer so, and close or say no more."""
+
+    def talk(line: socket.socket) -> None:
+        while line.recv(65_536):
+            pass
+        drip(line, answer, every) if every else line.sendall(answer)
+        if then_silent:
+            threading.Event().wait(20)
+
+    return talk
+
+
+def test_nobody_is_said() -> None:
+    with pytest.raises(RelayError, match=r"spamd 127\.0\.0\.1:9: "):
         score(b"x", port=9)
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
-        other.listen(1)
-        import threading
 
-        def greet() -> None:
-            line, _ = other.accept()
-            line.recv(100_000)
-            line.sendall(b"220 mail.example ESMTP\r\n")
-            line.close()
 
-        threading.Thread(target=greet, daemon=True).start()
-        with pytest.raises(RelayError, match="is another service on this port"):
-            score(b"x", port=other.getsockname()[1])
+@pytest.mark.parametrize(
+    ("talk", "why"),
+    [
+        (after(b"", then_silent=True), "no report within 0.5 s"),
+        (after(REPORT % (500, b"1.0", b"half"), then_silent=True), "no report within 0.5 s"),
+        (after(REPORT % (500, b"1.0", b"half") * 50, every=0.05), "no report within 0.5 s"),
+        (after(REPORT % (500, b"1.0", b"half")), "the report is not whole"),
+        (after(b""), "answers ''"),
+        (after(b"220 mail.example ESMTP\r\n"), "is another service on this port"),
+        (after(b"SPAMD/1.1 75 EX_TEMPFAIL\r\n\r\n"), "EX_TEMPFAIL"),
+        (after(REPORT % (0, b"1.2.3", b"")), "which is no report"),
+        (after(REPORT % (0, b".", b"")), "which is no report"),
+        (after(REPORT % (0, b"9" * 5_000, b"")), "which is no report"),
+        (after(b"\xff\x00" * 3_000_000), "which is no report"),
+        (lambda line: line.close(), ""),
+    ],
+    ids=["silent", "silent in mid answer", "dripping", "dead in mid answer", "closed", "another service", "failing",
+         "no number", "a point", "a number without end", "nonsense without end", "gone at once"],
+)  # fmt: skip
+def test_a_spamd_that_gives_no_report_is_told_in_time(talk: Talk, why: str) -> None:
+    with talking(talk) as port:
+        begun = time.monotonic()
+        with pytest.raises(RelayError, match=re.escape(why)):
+            score(MAIL % (b"A note", b"x" * 100_000), port=port, timeout=0.5)
+        assert time.monotonic() - begun < 2.0
+
+
+def test_after_the_first_silence_nobody_is_asked_and_one_finding_says_so() -> None:
+    asked = []
+
+    def silent(raw: bytes) -> Score:
+        asked.append(raw)
+        if len(asked) > 1:
+            raise RelayError("spamd 127.0.0.1:783: no report within 30 s")
+        return Score(0.0, 5.0, ())
+
+    notices = spam_notices([(name, name.encode) for name in ("control", "+subject", "+text:1", "+text:2")], silent)
+    assert [(n.about, n.grade.value) for n in notices] == [("control", "ok"), ("+subject and 2 more", "unknown")]
+    assert asked == [b"control", b"+subject"]

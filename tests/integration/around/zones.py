@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
@@ -29,11 +29,20 @@ good.test. TXT "v=spf1 ip4:192.0.2.0/28 include:esp.test -all"
 esp.test. TXT "v=spf1 ip4:198.51.100.0/24 ~all"
 k1._domainkey.good.test. TXT {rsa2048}
 ed._domainkey.good.test. TXT "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
+big._domainkey.good.test. TXT {rsa4096}
+esp._domainkey.good.test. CNAME k1._domainkey.esp.test.
+k1._domainkey.esp.test. TXT {rsa2048}
+gone._domainkey.good.test. CNAME gone._domainkey.esp.test.
+dead._domainkey.good.test. CNAME k1._domainkey.failing.test.
+other._domainkey.good.test. A 192.0.2.1
+round._domainkey.good.test. CNAME round._domainkey.good.test.
+sub.dname.test. DNAME good.test.
 _dmarc.good.test. TXT "v=DMARC1; p=reject; rua=mailto:d@good.test"
 _mta-sts.good.test. TXT "v=STSv1; id=1"
 _smtp._tls.good.test. TXT "v=TLSRPTv1; rua=mailto:t@good.test"
 default._bimi.good.test. TXT "v=BIMI1; l=https://good.test/l.svg"
 www.good.test. A 192.0.2.80
+here.test. A 127.0.0.1
 six.good.test. AAAA 2001:db8::80
 1.2.0.192.in-addr.arpa. PTR mx.good.test.
 ; one of each that is wrong
@@ -51,6 +60,9 @@ weak._domainkey.bad.test. TXT {rsa512}
 short._domainkey.bad.test. TXT {rsa1024}
 revoked._domainkey.bad.test. TXT "v=DKIM1; p="
 broken._domainkey.bad.test. TXT "v=DKIM1; p=!!"
+second._domainkey.bad.test. TXT "v=DKIM2; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
+kind._domainkey.bad.test. TXT "v=DKIM1; k=dsa; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
+short25519._domainkey.bad.test. TXT "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg=="
 testing._domainkey.bad.test. TXT {testing}
 both._domainkey.bad.test. TXT {both}
 two.test. TXT "v=spf1 -all"
@@ -59,8 +71,14 @@ _dmarc.two.test. TXT "v=DMARC1; p=none"
 _dmarc.two.test. TXT "v=DMARC1; p=reject"
 open.test. TXT "v=spf1 +all"
 _dmarc.open.test. TXT "v=DMARC1; p=none"
+byname.test. TXT "v=spf1 ptr:good.test -all"
+opened.test. TXT "v=spf1 redirect=openly.test"
+openly.test. TXT "v=spf1 include:open.test -all"
 typo.test. TXT "v=spf1 ipv4:192.0.2.1 -all"
-_dmarc.typo.test. TXT "v=DMARC1; rua=mailto:x@typo.test"
+_dmarc.typo.test. TXT "v=DMARC1; p=nothing"
+_dmarc.unsaid.test. TXT "v=DMARC1; rua=mailto:x@unsaid.test"
+_dmarc.later.test. TXT "v=DMARC10; p=reject"
+_dmarc.away.test. CNAME _dmarc.good.test.
 loop.test. TXT "v=spf1 include:loop.test -all"
 void.test. TXT "v=spf1 a:n1.test a:n2.test a:n3.test -all"
 redirect.test. TXT "v=spf1 redirect=esp.test"
@@ -84,6 +102,12 @@ mxspf.test. MX 10 mx.good.test.
 many.test. TXT "v=spf1 {includes} -all"
 {included}
 null.test. MX 0 .
+null.test. A 192.0.2.7
+cname.test. CNAME good.test.
+split.test. TXT "v=spf1 ip4:192.0.2" ".0/24 -a" "ll"
+huge.test. TXT {padding}
+huge.test. TXT "v=spf1 ip4:192.0.2.1 -all"
+edge.test. TXT "v=spf1 {ten} -all"
 implicit.test. A 192.0.2.7
 six.test. AAAA 2001:db8::7
 deadmx.test. MX 10 gone.deadmx.test.
@@ -98,6 +122,7 @@ test.dbl.test. A 127.0.1.2
 *.refusing.test. A 127.255.255.254
 *.unserved.test. A 127.0.0.1
 *.parked.test. A 203.0.113.9
+*.all.test. A 127.0.0.2
 66.2.0.192.ipbl.test. A 127.0.0.4
 2.0.0.127.ipbl.test. A 127.0.0.2
 """
@@ -118,10 +143,14 @@ def _key(bits: int, extra: str = "") -> str:
 
 
 def free_port() -> int:
-    """Find a port that nobody uses."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Find a port that nobody uses, for a server over UDP or TCP."""
+    while True:
+        with socket.socket() as stream, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams:
+            stream.bind(("127.0.0.1", 0))
+            port = int(stream.getsockname()[1])
+            with suppress(OSError):  # another's over UDP
+                datagrams.bind(("127.0.0.1", port))
+                return port
 
 
 @contextmanager
@@ -130,7 +159,8 @@ def name_server(folder: Path) -> Iterator[int]:
     port = free_port()
     included = "\n".join(f'i{n}.test. TXT "v=spf1 ip4:203.0.113.{n} -all"' for n in range(12))
     zone = ZONE.format(
-        rsa2048=_key(2048), rsa1024=_key(1024), rsa512=_key(512), testing=_key(2048, "t=y; "), both=_key(1024, "t=y; "),
+        rsa2048=_key(2048), rsa4096=_key(4096), padding=" ".join([f'"{"x" * 200}"'] * 20), ten=" ".join(f"include:i{n}.test" for n in range(10)),
+        rsa1024=_key(1024), rsa512=_key(512), testing=_key(2048, "t=y; "), both=_key(1024, "t=y; "),
         crowd="\n".join(f"crowd.test. MX {n} mx.good.test." for n in range(11)),
         includes=" ".join(f"include:i{n}.test" for n in range(12)), included=included,
     )  # fmt: skip
@@ -146,6 +176,7 @@ server:
   logfile: "{folder}/nsd.log"
   server-count: 1
   hide-version: yes
+  rrl-ratelimit: 0
 remote-control:
   control-enable: no
 zone:

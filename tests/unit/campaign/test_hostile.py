@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import quopri
 import time
 
@@ -120,3 +121,9 @@ def test_two_attachments_of_one_name_are_an_error() -> None:
 def test_an_attachment_adds_no_header(name: str) -> None:
     with pytest.raises(ConfigError, match="attachment"):
         expand(shop(attachments=(Attachment(name, b"1"),)), segment())
+
+
+@pytest.mark.parametrize("author", ["(" * 5_000 + "a@shop.example", "=?utf-8?b?a?= <a@shop.example>", "<" * 900])
+def test_an_author_field_of_any_kind_is_read_or_refused_in_words(author: str) -> None:
+    with contextlib.suppress(ConfigError):
+        read_received("m.eml", f"From: {author}\r\n\r\nHello\r\n".encode())

@@ -9,8 +9,9 @@ import pytest
 from harness.check.lookup import Found, Lookup, PublicSuffixes
 from harness.check.notice import Grade, Notice, stops
 from harness.check.route import Greeting, route_notices
-from harness.check.seedling import SeedPast, arrival_notices, seed_notices
+from harness.check.seedling import SeedPast, arrival_notices, results_of, seed_notices
 from harness.check.survey import Subject, Tools, signatures, survey
+from harness.model.hop import Hop
 from harness.model.relay import Answers, BounceSource, Relay, Tls
 from harness.model.seed import Seed, Segment
 from tests.unit.check.builders import NOW, mail
@@ -36,7 +37,7 @@ def ids(notices: list[Notice]) -> dict[str, str]:
 
 def seeds(segment: Segment = APPLE, relay: Relay = ESP, **past: SeedPast) -> dict[str, str]:
     known = {seed.address: p for seed, p in zip(segment.seeds, past.values(), strict=False)}
-    return ids(seed_notices(segment, relay, known, "shop.example", "mail.shop.example"))
+    return ids(seed_notices(segment, relay, known, "shop.example", "mail.shop.example", Nowhere()))
 
 
 def test_seeds_that_can_be_used_are_said_to_be() -> None:
@@ -48,15 +49,33 @@ def test_reserved_seeds_are_for_a_sandbox() -> None:
     assert seeds(MADE_UP, SANDBOX) == {"seed-reserved": "note"}
 
 
-def test_a_mailbox_elsewhere_is_not_a_seed() -> None:
-    other = replace(APPLE, seeds=(*APPLE.seeds, Seed("a@gmail.com", "icloud.com"), Seed("b@our-own.net", "custom")))
-    assert seeds(other) == {"seed-not-apple": "fail"}
+@pytest.mark.parametrize(
+    ("state", "records", "wanted"),
+    [
+        (Found.RECORDS, ("10 mx01.mail.icloud.com.", "10 mx02.mail.icloud.com."), {"seeds": "ok"}),
+        (Found.RECORDS, ("10 mx.other.example.",), {"seed-not-apple": "fail"}),
+        (Found.NO_NAME, (), {"seed-not-apple": "fail"}),
+        (Found.FAILED, (), {"seed-not-apple": "unknown"}),
+    ],
+)
+def test_a_domain_of_ones_own_is_a_seeds_if_apple_hosts_it(
+    state: Found, records: tuple[str, ...], wanted: dict[str, str]
+) -> None:
+    class Table:
+        def ask(self, name: str, kind: str) -> Lookup:
+            assert (name, kind) == ("our-own.net", "MX")
+            return Lookup(name, kind, state, records)
+
+    custom = replace(APPLE, seeds=(*APPLE.seeds, Seed("a@our-own.net", "custom"), Seed("b@our-own.net", "custom")))
+    assert ids(seed_notices(custom, ESP, {}, "shop.example", "mail.shop.example", Table())) == wanted
+    assert ids(seed_notices(custom, SANDBOX, {}, "shop.example", "mail.shop.example", Nowhere())) == {"seeds": "ok"}
 
 
 @pytest.mark.parametrize(
     ("past", "wanted"),
     [
-        (SeedPast(suppressed=1), {"seed-suppressed": "fail"}),
+        (SeedPast(suppressed="run r1"), {"seed-suppressed": "fail"}),
+        (SeedPast(elsewhere=("relay other, run r1",)), {"seed-suppressed": "note"}),
         (SeedPast(refused={"mailbox_full": 2}), {"seed-refused": "warn"}),
         (SeedPast(sent_today=10), {"seed-cap": "fail"}),
         (SeedPast(sent_today=7), {"seed-cap": "note"}),
@@ -69,7 +88,8 @@ def test_what_the_ledger_knows_of_a_seed_is_told(past: SeedPast, wanted: dict[st
 
 def test_private_relay_asks_for_registered_senders() -> None:
     relayed = replace(APPLE, seeds=(*APPLE.seeds, Seed("x1@privaterelay.appleid.com", "privaterelay.appleid.com")))
-    (notice,) = [n for n in seed_notices(relayed, ESP, {}, "shop.example", "mail.shop.example") if n.id == "seed-relay"]
+    notices = seed_notices(relayed, ESP, {}, "shop.example", "mail.shop.example", Nowhere())
+    (notice,) = [n for n in notices if n.id == "seed-relay"]
     assert "shop.example" in notice.evidence
     assert "mail.shop.example" in notice.evidence
 
@@ -106,6 +126,29 @@ def test_what_a_receiver_found_is_shown() -> None:
     assert "dkim=fail" in bad.finding
 
 
+@pytest.mark.parametrize(
+    ("header", "wanted"),
+    [
+        (
+            "mx.a; dkim=pass header.d=shop.example; dkim=fail header.d=esp.example; spf=pass",
+            {"dkim": "pass", "spf": "pass"},
+        ),
+        ("mx.a; dkim=fail header.d=esp.example; dkim=pass header.d=shop.example", {"dkim": "pass"}),
+        ("mx.a; dkim=fail (bad signature); dkim=none", {"dkim": "none"}),
+        (
+            "mx.a 1; spf/1 = pass (not dkim=fail; (spf=fail)) smtp.mailfrom=dmarc=x; dmarc=pass",
+            {"spf": "pass", "dmarc": "pass"},
+        ),
+        ('mx.a; spf=pass reason="see; dkim=fail"; dkim=pass', {"spf": "pass", "dkim": "pass"}),
+        ("dkim-verifier.icloud.com; dkim=pass\ndmarc.icloud.com; dmarc=pass", {"dkim": "pass", "dmarc": "pass"}),
+        ("mx.a; none", {}),
+        ("(" * 3_000, {}),
+    ],
+)
+def test_one_good_signature_of_several_is_enough(header: str, wanted: dict[str, str]) -> None:
+    assert results_of(header) == wanted
+
+
 def test_signatures_of_a_received_copy_name_selectors() -> None:
     assert signatures(mail(DKIM_Signature="v=1; a=rsa-sha256; d=Shop.example; s=k1; b=abc")) == [("shop.example", "k1")]
 
@@ -118,7 +161,7 @@ def whole(relay: Relay, segment: Segment, **tools: object) -> list[Notice]:
         relay,
         segment,
         {s.address: raw for s in segment.seeds},
-        [("control", raw)],
+        [("control", lambda: raw)],
     )
     return survey(subject, Tools(Nowhere(), PublicSuffixes(), NOW, **tools))  # type: ignore[arg-type]
 
@@ -140,9 +183,9 @@ def test_the_table_begins_with_the_worst_and_says_nothing_twice() -> None:
 def test_redirects_are_followed_only_where_asked_and_their_hosts_checked() -> None:
     asked = []
 
-    def follow(url: str) -> list[tuple[str, int, str]]:
+    def follow(url: str) -> list[Hop]:
         asked.append(url)
-        return [(url, 302, ""), ("https://tracker.example/x", 302, ""), ("https://bit.ly/x", 404, "")]
+        return [Hop(url, 302), Hop("https://tracker.example/x", 302), Hop("https://bit.ly/x", 404)]
 
     plain = whole(ESP, APPLE)
     followed = whole(ESP, APPLE, follow=follow)
@@ -151,6 +194,21 @@ def test_redirects_are_followed_only_where_asked_and_their_hosts_checked() -> No
     assert ids(followed)["link-dead"] == "fail"
     assert "host-shortener" in ids(followed)
     assert any("tracker.example (redirect)" in n.about for n in followed)
+
+
+def test_the_hosts_behind_tracking_are_looked_at_once_for_many_links() -> None:
+    page = "".join(f'<a href="http://partner.example/{n}">Shoe {n}</a>' for n in range(30))
+    subject = Subject(
+        "news@shop.example",
+        "b@shop.example",
+        ESP,
+        APPLE,
+        {s.address: mail() for s in APPLE.seeds},
+        direct=mail(html=page),
+    )
+    notices = survey(subject, Tools(Nowhere(), PublicSuffixes(), NOW))
+    assert [n.about for n in notices if n.id == "host-missing"][-1] == "partner.example (link)"
+    assert [n.about for n in notices if n.id == "link-http"] == ["link http://partner.example/0 and 29 more"]
 
 
 def test_a_row_is_what_the_ledger_keeps_and_the_report_shows() -> None:

@@ -71,6 +71,15 @@ TRACE = (
 )
 
 
+def test_the_results_of_the_receivers_own_hosts_are_kept_and_no_others() -> None:
+    added = (
+        b"Authentication-Results: dkim-verifier.icloud.com; dkim=pass\r\n"
+        b"Authentication-Results: spf.icloud.com; spf=pass\r\nAuthentication-Results: relay.example; spf=fail\r\n"
+    )
+    found = compare(added + message())
+    assert found.authentication == "dkim-verifier.icloud.com; dkim=pass\nspf.icloud.com; spf=pass"
+
+
 def test_a_copy_with_trace_headers_only_is_as_it_was_sent() -> None:
     found = compare(message(headers=TRACE))
     assert (found.differences, found.changed_factors) == ((), ())

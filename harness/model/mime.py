@@ -1,16 +1,22 @@
-"""MIME by offsets: where the fields, parts and bodies of a raw message lie. Nothing is decoded or rewritten here."""
+"""MIME by offsets: where the fields, parts and bodies of a raw message lie. Nothing is rewritten here."""
 
 from __future__ import annotations
 
+import base64
+import binascii
+import quopri
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from email.errors import HeaderParseError
 from email.header import decode_header, make_header
+from email.utils import getaddresses
 from urllib.parse import unquote
 
 DEEPEST = 30  # multiparts within multiparts; what is nested deeper is one opaque part
 MOST_PARTS = 1000
 _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:")
+_LATER = re.compile(r"\*0*[1-9]\d*\*$")  # a section of a continued value after the first (RFC 2231 section 4.1)
 _PARAMETER = re.compile(r";\s*([^\s=;]+)\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^\s;]*))")
 
 
@@ -142,14 +148,29 @@ def _typed(value: bytes) -> tuple[str, dict[str, str]]:
         name = found[1].lower()
         content = re.sub(r"\\(.)", r"\1", found[2]) if found[2] is not None else found[3]
         if name.endswith("*"):
-            content = unquote(content.rpartition("'")[2])
+            content = unquote(content) if _LATER.search(name) else _percent(content)
         name = re.sub(r"\*\d*\*?$", "", name)
         parameters[name] = parameters.get(name, "") + content if "*" in found[1] else content
-    if "filename" in parameters:
-        parameters["filename"] = readable(parameters["filename"])
-    if "name" in parameters:
-        parameters["name"] = readable(parameters["name"])
+    for key in parameters.keys() & {"filename", "name"}:
+        parameters[key] = readable(_eight_bit(parameters[key]))
     return text.partition(";")[0].strip().lower() or "text/plain", parameters
+
+
+def _percent(value: str) -> str:
+    """Decode an extended value; its first section names the charset (RFC 2231 section 4)."""
+    charset, mark, coded = value.partition("'")
+    try:
+        return unquote(coded.partition("'")[2], charset or "utf-8") if mark else unquote(value)
+    except (LookupError, ValueError):
+        return unquote(value.rpartition("'")[2])
+
+
+def _eight_bit(name: str) -> str:
+    """Read a name that was written in UTF-8 without any encoding, as many mailers do."""
+    try:
+        return name.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return name
 
 
 def readable(value: str) -> str:
@@ -157,5 +178,24 @@ def readable(value: str) -> str:
     folded = " ".join(value.split())
     try:
         return str(make_header(decode_header(folded)))
-    except (LookupError, UnicodeError, ValueError):
+    except (LookupError, UnicodeError, ValueError, HeaderParseError):
         return folded
+
+
+def mailboxes(value: str) -> list[tuple[str, str]]:
+    """List (display name, address) of an address field's value, the names still encoded."""
+    try:
+        return [pair for pair in getaddresses([" ".join(value.split())]) if pair[1]]
+    except RecursionError:  # comments within comments without end
+        return []
+
+
+def body_of(raw: bytes, part: Part) -> bytes:
+    """Return a part's body without its transfer encoding; as it stands where that is broken."""
+    body = raw[part.body : part.end]
+    if part.encoding == "base64":
+        try:
+            return base64.b64decode(body)
+        except binascii.Error:
+            return body
+    return quopri.decodestring(body) if part.encoding == "quoted-printable" else body
