@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from email.utils import getaddresses
 
 from harness.campaign.level import Level
 from harness.campaign.place import Branch, Node
@@ -13,6 +12,7 @@ from harness.campaign.wire import CRLF, Body, Piece, Slot, Span, base64_lines, h
 from harness.campaign.words import word_set
 from harness.errors import ConfigError
 from harness.model.campaign import Attachment, Campaign
+from harness.model.mime import mailboxes
 
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _LONGEST_WORD = 900  # of the 998 that a line can have
@@ -54,7 +54,7 @@ def check_name(name: str, where: str) -> None:
 
 def addresses(value: str) -> list[str]:
     """List the addresses of a From or Reply-To value."""
-    return [address for _, address in getaddresses([value]) if address]
+    return [address for _, address in mailboxes(value)]
 
 
 def split_author(level: Level) -> tuple[int, int]:

@@ -61,7 +61,7 @@ def chain_notices(url: str, hops: Sequence[Hop]) -> list[Notice]:
         return said("link-dead", Grade.FAIL, f"the link ends with {last.status}", do)
     redirects = len(hops) - 1
     if redirects > MOST_REDIRECTS:
-        return said("link-chain", Grade.WARN, f"{redirects} redirects", "Shorten the chain: every host of it counts.")
+        return said("link-chain", Grade.WARN, f"{redirects} redirects", SHORTEN)
     if redirects:
         return said(
             "link-chain", Grade.NOTE, f"leads to {_host(last)} over {redirects} redirect{'s' * (redirects > 1)}"
