@@ -89,7 +89,8 @@ def code(con: Any, fields: tuple[Field, ...]) -> Coded:
         entries.append(con.execute(f"SELECT unnest(enum_range(NULL::cells{i})) AS value").fetchnumpy()["value"])
     codes = ", ".join(f"enum_code(CAST(f{i} AS cells{i}))::INTEGER AS f{i}" for i in range(len(fields)))
     rows = con.execute(
-        f"SELECT {codes}, n::BIGINT AS n, failed, outcome = 'v' AS delivered, hash(key, f0, 1) AS draw, row FROM kept"
+        f"SELECT {codes}, n::BIGINT AS n, failed, outcome = 'v' AS delivered, hash(key, f0, 1) AS draw, row FROM kept "
+        "WHERE outcome <> 's'"
     ).fetchnumpy()
     columns = tuple(
         _column(rows[f"f{i}"], cells, field) for i, (cells, field) in enumerate(zip(entries, fields, strict=True))

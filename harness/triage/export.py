@@ -14,7 +14,7 @@ import gzip
 import io
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -104,7 +104,8 @@ def _csv(path: Path, head: bytes, share: float) -> Table:
         raise ConfigError(f"{path}: the file holds no rows; expected a header line and rows")
     delimiter = _delimiter(text)
     escape = "\\" if '\\"' in text and '""' not in text else '"'
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, doublequote=escape == '"',
+    stream = io.StringIO(text, newline="")
+    reader = csv.reader(stream, delimiter=delimiter, doublequote=escape == '"',
                         escapechar=None if escape == '"' else "\\")  # fmt: skip
     csv.field_size_limit(HEAD * 4)
     header = next(reader, [])
@@ -113,7 +114,7 @@ def _csv(path: Path, head: bytes, share: float) -> Table:
     columns = _unique(header)
     rows = [row for row, _ in zip(_quietly(reader), range(ROWS), strict=False) if len(row) == len(columns)]
     kinds = ", ".join(f"{quote(column)}: 'VARCHAR'" for column in columns)
-    per_row = max(1.0, len(text) / max(1, text.count("\n")))
+    per_row = max(1.0, stream.tell() / max(1, len(rows)))  # cells may hold line breaks
     line = LONG_LINE if per_row > 2_000 else LINE
     sql = (
         f"read_csv({quote(str(path))}, auto_detect=false, header=true, delim={quote(delimiter)}, quote='\"', "
@@ -240,10 +241,13 @@ def _object_in(value: Any) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def _columns(every: Iterable[Steps]) -> dict[str, Steps]:
+def _columns(every: Collection[Steps]) -> dict[str, Steps]:
     """Name columns by their dotted keys, without the wrapping that a webhook puts around every event."""
     names: dict[str, Steps] = {}
+    inside = {steps[:depth] for steps in every for depth in range(1, len(steps))}
     for steps in every:
+        if steps in inside:
+            continue  # an object in some rows, and null or a text in others: what it holds is compared
         inner = steps
         while len(inner) > 1 and fold(inner[0]) in wrappings():
             inner = inner[1:]
