@@ -24,6 +24,7 @@ from harness.triage.columns import Sample, fold, wrappings
 
 HEAD = 262_144  # bytes that the first look reads
 ROWS = 2_000  # rows of the sample
+BIG_ENDIAN = "utf-16-be"  # the reader does not know it: such a file is read from a copy
 LINE, LONG_LINE = 2_000_000, 8_000_000  # bytes of the longest line; the reader's buffers are sixteen times that
 FORMATS = {
     ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".tab": "csv", ".psv": "csv",
@@ -82,7 +83,7 @@ def open_export(path: Path, session: Any) -> Table:
     with gzip.open(path) if packed else path.open("rb") as stream:
         head = _head(stream, path)
     share = (8 if packed else 1) * path.stat().st_size / max(1, len(head))
-    return _json(path, head, share) if kind == "json" else _csv(path, head, share)
+    return _json(path, head, share, session) if kind == "json" else _csv(path, head, share)
 
 
 def _head(stream: IO[bytes] | gzip.GzipFile, path: Path) -> bytes:
@@ -112,18 +113,23 @@ def _csv(path: Path, head: bytes, share: float) -> Table:
     if len(header) < 2:
         raise ConfigError(f"{path}:1: one column only; expected a header line with , ; tab or | between the names")
     columns = _unique(header)
+    spanned = reader.line_num  # lines that the header takes: its cells may hold line breaks
     rows = [row for row, _ in zip(_quietly(reader), range(ROWS), strict=False) if len(row) == len(columns)]
     kinds = ", ".join(f"{quote(column)}: 'VARCHAR'" for column in columns)
     per_row = max(1.0, stream.tell() / max(1, len(rows)))  # cells may hold line breaks
     line = LONG_LINE if per_row > 2_000 else LINE
     sql = (
-        f"read_csv({quote(str(path))}, auto_detect=false, header=true, delim={quote(delimiter)}, quote='\"', "
+        f"read_csv({quote(str(path))}, auto_detect=false, {_header(spanned)}, delim={quote(delimiter)}, quote='\"', "
         f"escape={quote(escape)}, columns={{{kinds}}}, encoding={quote(encoding)}, max_line_size={line}, "
         f"store_rejects=true)"
     )
     values = {column: [row[i] for row in rows] for i, column in enumerate(columns)}
     lines = max(len(rows), int(share * len(head) / per_row)) if not whole else len(rows)
     return Table(path, "csv", sql, {c: name(c) for c in columns}, Sample(columns, values), lines)
+
+
+def _header(lines: int) -> str:
+    return "header=true" if lines == 1 else f"header=false, skip={lines}"
 
 
 def _quietly(reader: Iterator[list[str]]) -> Iterator[list[str]]:
@@ -135,7 +141,9 @@ def _quietly(reader: Iterator[list[str]]) -> Iterator[list[str]]:
 
 
 def _decode(head: bytes) -> tuple[str, str]:
-    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+    if head[:2] == b"\xfe\xff":
+        return BIG_ENDIAN, head[: len(head) // 2 * 2].decode("utf-16", errors="replace")
+    if head[:2] == b"\xff\xfe":
         return "utf-16", head[: len(head) // 2 * 2].decode("utf-16", errors="replace")
     return "utf-8", head.decode("utf-8-sig", errors="replace")
 
@@ -167,12 +175,14 @@ def _unique(header: list[str]) -> tuple[str, ...]:
 # ---- JSON lines --------------------------------------------------------------------------------------
 
 
-def _json(path: Path, head: bytes, share: float) -> Table:
+def _json(path: Path, head: bytes, share: float, session: Any) -> Table:
     text = head.decode("utf-8-sig", errors="replace")
     array = text.lstrip()[:1] == "["
     rows = _array_rows(path) if array else list(_json_rows(path, text, whole=len(head) < HEAD))
     if not rows:
         raise ConfigError(f"{path}: no JSON objects in it; expected one object a line")
+    if not array and len(head) == HEAD:
+        rows += _rows_of_every_form(path, session)
     flat = [dict(_flatten(row)) for row in rows]
     names = _columns(dict.fromkeys(steps for row in flat for steps in row))
     tops = dict.fromkeys(key for row in rows for key in row)
@@ -189,6 +199,19 @@ def _json(path: Path, head: bytes, share: float) -> Table:
     )
 
 
+def _rows_of_every_form(path: Path, session: Any) -> list[dict[str, Any]]:
+    """Return one row of every form that the whole file holds: bounces have keys that a file may show late."""
+    try:
+        found = session.execute(
+            "SELECT any_value(json) FROM read_ndjson_objects(?, ignore_errors=true, maximum_object_size=16777216) "
+            "GROUP BY hash(json_structure(json)) LIMIT ?",
+            [str(path), ROWS],
+        ).fetchall()
+    except Exception:
+        return []
+    return [row for (text,) in found if isinstance(row := json.loads(text), dict)]
+
+
 def _array_rows(path: Path) -> list[dict[str, Any]]:
     if path.stat().st_size > 64_000_000:
         raise ConfigError(f"{path}: a JSON list of over 64 MB; expected JSON lines (`jq -c '.[]'` makes them)")
@@ -196,7 +219,9 @@ def _array_rows(path: Path) -> list[dict[str, Any]]:
         rows = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: not JSON ({error}); expected a list of objects, or one object a line") from error
-    return [row for row in rows[:ROWS] if isinstance(row, dict)]
+    objects = [row for row in rows if isinstance(row, dict)]
+    forms = {json.dumps(sorted(steps for steps, _ in _flatten(row))): row for row in objects[ROWS:]}
+    return [*objects[:ROWS], *list(forms.values())[:ROWS]]
 
 
 def _json_rows(path: Path, text: str, *, whole: bool) -> Iterator[dict[str, Any]]:

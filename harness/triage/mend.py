@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import IO, cast
 
 from harness.errors import ConfigError
-from harness.triage.export import Table, quote
+from harness.triage.columns import Layout
+from harness.triage.export import BIG_ENDIAN, Table, quote
 from harness.triage.statement import Plan
 
 Broken = Mapping[str, Sequence[tuple[int, str, str]]]  # file -> (byte where the row begins, column, why)
@@ -26,6 +27,24 @@ _WHY = {
     "LINE SIZE OVER MAXIMUM": "a line of over 16 MB",
     "INVALID ENCODING": "bytes that are neither UTF-8 nor Windows-1252",
 }
+
+
+def recode(plan: Plan, scratch: Path) -> Plan:
+    """Write files in an encoding that the reader doesn't know again as UTF-8, and read those."""
+    copies = {
+        str(t.path): _as_utf8(t, scratch / f"recoded{n}.csv")
+        for n, (t, _) in enumerate(_tables(plan))
+        if quote(BIG_ENDIAN) in t.sql
+    }
+    return _with(plan, copies)
+
+
+def _as_utf8(table: Table, target: Path) -> Table:
+    with target.open("wb") as out:
+        for data in _chunks(table):
+            out.write(data)
+    sql = table.sql.replace(quote(str(table.path)), quote(str(target)), 1).replace(quote(BIG_ENDIAN), "'utf-8'")
+    return replace(table, read_from=target, sql=sql)
 
 
 def mend(plan: Plan, broken: Broken, scratch: Path, *, final: bool) -> tuple[Plan, tuple[str, ...], bool]:
@@ -62,14 +81,19 @@ def mend(plan: Plan, broken: Broken, scratch: Path, *, final: bool) -> tuple[Pla
     if not copies:
         return plan, tuple(notes), False
     notes += [note for _, note in copies.values() if note]
-    tables = tuple((copies[str(t.path)][0] if str(t.path) in copies else t, layout) for t, layout in plan.tables)
-    merge = plan.merge
-    if merge and str(merge[0].path) in copies:
-        merge = (copies[str(merge[0].path)][0], merge[1])
-    return replace(plan, tables=tables, merge=merge), tuple(notes), True
+    return _with(plan, {path: table for path, (table, _) in copies.items()}), tuple(notes), True
 
 
-def _tables(plan: Plan) -> list[tuple[Table, object]]:
+def _with(plan: Plan, copies: Mapping[str, Table]) -> Plan:
+    """Return the plan with copies in the place of some files."""
+
+    def there(one: tuple[Table, Layout]) -> tuple[Table, Layout]:
+        return copies.get(str(one[0].path), one[0]), one[1]
+
+    return replace(plan, tables=tuple(map(there, plan.tables)), merge=there(plan.merge) if plan.merge else None)
+
+
+def _tables(plan: Plan) -> list[tuple[Table, Layout]]:
     return [*plan.tables, *([plan.merge] if plan.merge else [])]
 
 
@@ -115,7 +139,7 @@ def _chunks(table: Table) -> Iterator[bytes]:
     """Read a file piece by piece as UTF-8, as the reader counts its bytes; no piece ends within a line end."""
     held = b""
     with _opened(table) as source:
-        stream = codecs.getreader("utf-16")(source, "replace") if "'utf-16'" in table.sql else source
+        stream = codecs.getreader("utf-16")(source, "replace") if "'utf-16" in table.sql else source
         while piece := stream.read(1 << 20):
             data = held + (piece.encode() if isinstance(piece, str) else piece)
             held = data[-1:] if data.endswith(b"\r") else b""

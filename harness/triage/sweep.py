@@ -9,6 +9,7 @@ not delivered, and a sample of those delivered), which `classify` turns into `ke
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from harness.errors import ConfigError
 from harness.model.answer import Level, Reading
 from harness.triage.columns import Field, Form, categories
 from harness.triage.eventword import UNKNOWN
-from harness.triage.mend import mend
+from harness.triage.mend import mend, recode
 from harness.triage.statement import LETTERS, Plan, few, said_of, scan
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ def gather(plan: Plan, con: Any, scratch: Path) -> Scanned:
     Raises:
         ConfigError: a file can't be read; names file, line and column.
     """
+    plan = recode(plan, scratch)
     one_in = max(1, int(plan.rows * apple_share(plan) / CONTROLS))
     wide = wide_fields(plan)
     reduced = plan.keyed and (plan.rows <= EXACT or len(plan.tables) > 1)
@@ -169,9 +171,10 @@ def _fill(plan: Plan, con: Any, scratch: Path, reduced: bool, one_in: int, wide:
                 "triage: the export doesn't fit into the memory limit; raise --memory or --spill to a larger disk"
             ) from error
         except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.IOException) as error:
-            broken = {t.actual: [(0, "", str(error).splitlines()[0])] for t, _ in plan.tables if t.format != "parquet"}
+            what = re.split(r"[\"{\n]", str(error))[0].strip()  # what follows may be a row of the file
+            broken = {t.actual: [(0, "", what)] for t, _ in plan.tables if t.format != "parquet"}
             if not broken:
-                raise ConfigError(f"triage: the export can't be read: {str(error).splitlines()[0]}") from error
+                raise ConfigError(f"triage: the export can't be read: {what}") from error
         if not broken:
             return notes
         plan, more, mended = mend(plan, broken, scratch, final=again)
