@@ -47,6 +47,7 @@ TITLES = {
     "reply_to": "Reply-To domain",
     "preheader": "preheader",
 }
+LIST = "LIST"  # the type of a column whose cells hold several values, blanks between
 LONG = 300  # characters: longer values are compared by digest
 _URL = re.compile(r"\bhttps?://", re.IGNORECASE)
 # Columns whose names begin so tell what became of a message; what else does so shows by its values (`coded.mirrors`).
@@ -66,6 +67,7 @@ class Form(StrEnum):
     HOSTS = "hosts"  # of every URL in the text, a list
     URL = "url"  # without query and fragment: they hold what is personal
     URLS = "urls"
+    LIST = "list"  # entries of a list, a value each
     LONG = "long"  # first words and a digest
     ISO_HOUR = "iso_hour"  # text that begins with an ISO 8601 time
     TYPED_HOUR = "typed_hour"  # a timestamp of the file's own type
@@ -91,7 +93,7 @@ class Field:
     @property
     def many(self) -> bool:
         """The value is a list, blanks between."""
-        return self.form in (Form.HOSTS, Form.URLS)
+        return self.form in (Form.HOSTS, Form.URLS, Form.LIST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,11 @@ def words() -> Mapping[str, str]:
     """Return the products' words for what became of a message -> delivered, bounced, deferred, suppressed, sent."""
     table: Mapping[str, str] = _tables()["words"]
     return table
+
+
+def is_known(name: str) -> bool:
+    """Tell a column's name that some product uses for something."""
+    return any(fold(name).endswith(known) for table in _tables()["columns"].values() for known in table if "0" in known)
 
 
 def wrappings() -> frozenset[str]:
@@ -252,7 +259,8 @@ def _fields(role: str | None, column: str, sample: Sample) -> list[Field]:
         made = [Field(host, Form.HOSTS if several else Form.HOST, column)]
         whole = Form.LONG if long and not has_urls else Form.URLS if several else Form.URL
         return [*made, Field(name, Form.LONG if long and several else whole, column)]
-    return [Field(name, Form.LONG if long else Form.PLAIN, column, guessed=role is None)]
+    form = Form.LIST if sample.types.get(column) == LIST else Form.LONG if long else Form.PLAIN
+    return [Field(name, form, column, guessed=role is None)]
 
 
 def _hour(values: Sequence[str], of_type: str) -> Form | None:

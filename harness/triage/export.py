@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from harness.errors import ConfigError
-from harness.triage.columns import Sample, fold, wrappings
+from harness.triage.columns import LIST, Sample, fold, is_known, wrappings
 
 HEAD = 262_144  # bytes that the first look reads
 ROWS = 2_000  # rows of the sample
@@ -33,6 +33,7 @@ FORMATS = {
 
 Steps = tuple[str, ...]  # the keys on the way into a JSON object
 PARSED = "\x00"  # a step: what stands here is a text that holds JSON
+LISTED = "\x01"  # a step: what stands here is a list, and all of its entries are meant
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,10 +193,16 @@ def _json(path: Path, head: bytes, share: float, session: Any) -> Table:
         f"columns={{{kinds}}}, maximum_object_size=16777216)"
     )
     values = {column: [row.get(steps, "") for row in flat] for column, steps in names.items()}
+    types = {column: LIST for column, steps in names.items() if steps[-1] == LISTED}
     per_row = max(1.0, len(text) / max(1, text.count("\n")))
     count = len(rows) if array or len(head) < HEAD else int(share * len(head) / per_row)
     return Table(
-        path, "json", sql, {c: _json_path(steps) for c, steps in names.items()}, Sample(tuple(names), values), count
+        path,
+        "json",
+        sql,
+        {c: _json_path(steps) for c, steps in names.items()},
+        Sample(tuple(names), values, types),
+        count,
     )
 
 
@@ -249,6 +256,8 @@ def _flatten(value: Any, steps: Steps = ()) -> Iterator[tuple[Steps, str]]:
         for key, inner in value.items():
             yield from _flatten(inner, (*steps, key))
     elif isinstance(value, list) and value and depth < 5:
+        if len(value) > 1 and not any(isinstance(one, (dict, list)) for one in value):
+            yield (*steps, LISTED), " ".join(_text(one).replace(" ", "_") for one in value)
         yield from _flatten(value[0], (*steps, "0"))
     elif not isinstance(value, (dict, list)):
         inner = _object_in(value)
@@ -270,15 +279,18 @@ def _columns(every: Collection[Steps]) -> dict[str, Steps]:
     """Name columns by their dotted keys, without the wrapping that a webhook puts around every event."""
     names: dict[str, Steps] = {}
     inside = {steps[:depth] for steps in every for depth in range(1, len(steps))}
+    lists = {steps[:-1] for steps in every if steps[-1] == LISTED}
     for steps in every:
         if steps in inside:
             continue  # an object in some rows, and null or a text in others: what it holds is compared
+        if steps[-1] == "0" and steps[:-1] in lists and not is_known(".".join(steps)):
+            continue  # the first entry, of which all are compared
         inner = steps
         while len(inner) > 1 and fold(inner[0]) in wrappings():
             inner = inner[1:]
         if inner[:2] == ("Message", PARSED):  # of a notification of Amazon SNS
             inner = inner[2:]
-        short, whole = (".".join(key for key in keys if key != PARSED) for keys in (inner, steps))
+        short, whole = (".".join(key for key in keys if key not in (PARSED, LISTED)) for keys in (inner, steps))
         names[whole if short in names else short] = steps
     return names
 
@@ -291,6 +303,9 @@ def _json_path(steps: Steps) -> str:
     """Write the expression of what stands there."""
     made, path = name(steps[0]), "$"
     for step in steps[1:]:
+        if step == LISTED:
+            several = side_by_side(f"json_extract_string({made}, {quote(path + '[*]')})")
+            return f"coalesce(nullif({several}, ''), replace(json_extract_string({made}, {quote(path)}), ' ', '_'))"
         if step == PARSED:
             made, path = f"TRY_CAST(json_extract_string({made}, {quote(path)}) AS JSON)", "$"
         else:
@@ -306,7 +321,8 @@ def _parquet(path: Path, session: Any) -> Table:
     try:
         described = session.execute(f"DESCRIBE SELECT * FROM {sql}").fetchall()
         count = session.execute("SELECT sum(num_rows) FROM parquet_file_metadata(?)", [str(path)]).fetchone()[0]
-        expressions = dict(_parquet_columns(described))
+        found = list(_parquet_columns(described))
+        expressions = {column: expression for column, _, expression in found}
         listed = ", ".join(f"CAST({e} AS VARCHAR)" for e in expressions.values())
         rows = session.execute(f"SELECT {listed} FROM {sql} LIMIT {ROWS}").fetchall()
     except Exception as error:  # duckdb's errors share no base with ours, and any of them means: not readable
@@ -314,14 +330,42 @@ def _parquet(path: Path, session: Any) -> Table:
         raise ConfigError(f"{path}: not a readable Parquet file ({first})") from error
     columns = tuple(expressions)
     values = {c: ["" if row[i] is None else str(row[i]) for row in rows] for i, c in enumerate(columns)}
-    types = {row[0]: row[1] for row in described}
+    types = {column: kind for column, kind, _ in found}
     return Table(path, "parquet", sql, expressions, Sample(columns, values, types), int(count or 0))
 
 
-def _parquet_columns(described: Iterable[tuple[Any, ...]]) -> Iterator[tuple[str, str]]:
+def _parquet_columns(described: Iterable[tuple[Any, ...]]) -> Iterator[tuple[str, str, str]]:
+    """Yield (column, type, expression): members of a STRUCT one by one, lists as their entries side by side."""
     for column, kind, *_ in described:
-        if kind.startswith("STRUCT("):
-            for inner in re.findall(r'(?:^STRUCT\(|, )"?(\w+)"? (?!STRUCT)', kind):
-                yield f"{column}.{inner}", f"{name(column)}.{name(inner)}"
-        else:
-            yield column, name(column)
+        yield from _parquet_column(column, kind, name(column))
+
+
+def _parquet_column(column: str, kind: str, expression: str) -> Iterator[tuple[str, str, str]]:
+    if kind.startswith("STRUCT(") and kind.endswith(")"):
+        for inner, of in _members(kind.removeprefix("STRUCT(").removesuffix(")")):
+            yield from _parquet_column(f"{column}.{inner}", of, f"{expression}.{name(inner)}")
+    elif kind.endswith("[]"):
+        yield column, LIST, side_by_side(f"CAST({expression} AS VARCHAR[])")
+    elif kind == "BLOB":
+        yield column, kind, f"CAST({expression} AS VARCHAR)"
+    else:
+        yield column, kind, expression
+
+
+def _members(text: str) -> Iterator[tuple[str, str]]:
+    """Split the members of a STRUCT's type: `"a" INTEGER, b STRUCT(c VARCHAR)`."""
+    depth, start, quoted = 0, 0, False
+    for at, sign in enumerate(text + ","):
+        quoted ^= sign == '"'
+        depth += 0 if quoted else (sign == "(") - (sign == ")")
+        if sign == "," and not depth and not quoted:
+            member = text[start:at].strip()
+            found = re.match(r'"((?:[^"]|"")*)" (.*)|(\S+) (.*)', member, re.DOTALL)
+            if found:
+                yield (found[1].replace('""', '"'), found[2]) if found[1] is not None else (found[3], found[4])
+            start = at + 1
+
+
+def side_by_side(entries: str) -> str:
+    """Write a list's entries with blanks between; a blank within one becomes `_`."""
+    return f"replace(replace(array_to_string({entries}, chr(31)), ' ', '_'), chr(31), ' ')"

@@ -381,7 +381,7 @@ def value_of(field: Field, table: Table, *, portable: bool = False) -> str:
     if portable and field.form in PORTABLE:
         return PORTABLE[field.form].format(x=text)
     match field.form:
-        case Form.PLAIN:
+        case Form.PLAIN | Form.LIST:
             return text
         case Form.DOMAIN:
             return after_at(text, table.sample.values.get(field.column, ()), portable=portable)
