@@ -47,6 +47,8 @@ class Table:
     sample: Sample
     rows: int  # exact for Parquet, else from the size of the first rows
     read_from: Path | None = None  # a copy that was set right
+    header_lines: int = 1  # its cells may hold line breaks
+    unreadable: bool = False  # the reader knows no such encoding or header: a copy is read
 
     @property
     def actual(self) -> str:
@@ -71,7 +73,8 @@ def open_export(path: Path, session: Any) -> Table:
         ConfigError: there is no such file, it is empty, or of no format that is known.
     """
     if not path.is_file():
-        raise ConfigError(f"{path}: no such file")
+        what = "a folder; name the files in it" if path.is_dir() else "no such file"
+        raise ConfigError(f"{path}: {what}")
     suffixes = [s.lower() for s in path.suffixes]
     packed = suffixes[-1:] == [".gz"]
     kind = FORMATS.get(suffixes[-2] if packed and len(suffixes) > 1 else suffixes[-1] if suffixes else "")
@@ -98,13 +101,17 @@ def _head(stream: IO[bytes] | gzip.GzipFile, path: Path) -> bytes:
 
 
 def _csv(path: Path, head: bytes, share: float) -> Table:
+    if head.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"PAR1", b"\x1f\x8b")):
+        raise ConfigError(f"{path}: no text: a spreadsheet, or a packed file under another name; save it as CSV")
     encoding, text = _decode(head)
     whole = len(head) < HEAD
     if not whole:
         text = text[: text.rfind("\n") + 1] or text
     if not text.strip():
         raise ConfigError(f"{path}: the file holds no rows; expected a header line and rows")
-    delimiter = _delimiter(text)
+    named = re.match(r"sep=([,;\t|])\r?\n", text)  # what spreadsheets write before the header
+    text = text[named.end() :] if named else text
+    delimiter = named[1] if named else _delimiter(text)
     escape = "\\" if '\\"' in text and '""' not in text else '"'
     stream = io.StringIO(text, newline="")
     reader = csv.reader(stream, delimiter=delimiter, doublequote=escape == '"',
@@ -120,17 +127,17 @@ def _csv(path: Path, head: bytes, share: float) -> Table:
     per_row = max(1.0, stream.tell() / max(1, len(rows)))  # cells may hold line breaks
     line = LONG_LINE if per_row > 2_000 else LINE
     sql = (
-        f"read_csv({quote(str(path))}, auto_detect=false, {_header(spanned)}, delim={quote(delimiter)}, quote='\"', "
+        f"read_csv({quote(str(path))}, auto_detect=false, header=true, skip={int(bool(named))}, "
+        f"delim={quote(delimiter)}, quote='\"', "
         f"escape={quote(escape)}, columns={{{kinds}}}, encoding={quote(encoding)}, max_line_size={line}, "
         f"store_rejects=true)"
     )
     values = {column: [row[i] for row in rows] for i, column in enumerate(columns)}
     lines = max(len(rows), int(share * len(head) / per_row)) if not whole else len(rows)
-    return Table(path, "csv", sql, {c: name(c) for c in columns}, Sample(columns, values), lines)
-
-
-def _header(lines: int) -> str:
-    return "header=true" if lines == 1 else f"header=false, skip={lines}"
+    recoded = encoding == BIG_ENDIAN or spanned > 1
+    return Table(
+        path, "csv", sql, {c: name(c) for c in columns}, Sample(columns, values), lines, None, spanned, recoded
+    )
 
 
 def _quietly(reader: Iterator[list[str]]) -> Iterator[list[str]]:
@@ -216,7 +223,7 @@ def _rows_of_every_form(path: Path, session: Any) -> list[dict[str, Any]]:
         ).fetchall()
     except Exception:
         return []
-    return [row for (text,) in found if isinstance(row := json.loads(text), dict)]
+    return [row for (text,) in found if (row := _object_in(text))]
 
 
 def _array_rows(path: Path) -> list[dict[str, Any]]:
@@ -266,7 +273,7 @@ def _flatten(value: Any, steps: Steps = ()) -> Iterator[tuple[Steps, str]]:
 
 def _object_in(value: Any) -> dict[str, Any] | None:
     """Return the object that a text holds, as a notification of Amazon SNS does; None if it holds none."""
-    if not isinstance(value, str) or not value.startswith("{"):
+    if not isinstance(value, str) or not value.lstrip().startswith("{"):
         return None
     try:
         found = json.loads(value)
@@ -279,8 +286,9 @@ def _columns(every: Collection[Steps]) -> dict[str, Steps]:
     """Name columns by their dotted keys, without the wrapping that a webhook puts around every event."""
     names: dict[str, Steps] = {}
     inside = {steps[:depth] for steps in every for depth in range(1, len(steps))}
-    lists = {steps[:-1] for steps in every if steps[-1] == LISTED}
-    for steps in every:
+    known, texts = set(every), {steps[:-1] for steps in every if steps[-1] == LISTED}
+    lists = texts | {steps[:-1] for steps in every if steps[-1] == "0" and steps[:-1] in known}
+    for steps in dict.fromkeys((*every, *((*steps, LISTED) for steps in lists))):
         if steps in inside:
             continue  # an object in some rows, and null or a text in others: what it holds is compared
         if steps[-1] == "0" and steps[:-1] in lists and not is_known(".".join(steps)):

@@ -18,11 +18,11 @@ from harness.triage.advice import advise
 from harness.triage.causes import find_causes
 from harness.triage.coded import Coded, Mask, code, mirrors
 from harness.triage.columns import TITLES, Layout, check_mapped, lay_out
-from harness.triage.export import Table, open_export
+from harness.triage.export import Table, open_export, quote
 from harness.triage.finding import Cause, Condition, Denominator, FieldReport, Profile, Result, Standout
 from harness.triage.marginal import marginals, report_fields, stand_out
 from harness.triage.rest import Rest
-from harness.triage.statement import KEYS, Plan, fields_of, meeting
+from harness.triage.statement import KEYS, NOT_MERGED, Plan, fields_of, joined, meeting
 from harness.triage.sweep import Scanned, Target, classify, gather, put_aside, session
 from harness.triage.veil import Veil
 
@@ -257,10 +257,17 @@ def _notes(plan: Plan, scanned: Scanned) -> list[str]:
     if plan.merge:
         listed = [i for i, field in enumerate(plan.fields) if any(f.name == field.name for f in plan.merge[1].fields)]
         if listed:
-            empty = " AND ".join(f"f{i} = ''" for i in listed)
+            empty = " AND ".join(f"f{i} IN ('', {quote(NOT_MERGED)})" for i in listed)
             lone, every = con.execute(
                 f"SELECT coalesce(sum(n) FILTER ({empty}), 0), coalesce(sum(n), 0) FROM cut"
             ).fetchone()
+            key = joined(plan, *plan.merge)
+            twice = con.execute(f"SELECT count(*) - count(DISTINCT {key}) FROM {plan.merge[0].sql}").fetchone()[0]
+            if twice:
+                words = plan.merge_on.replace("_", " ")
+                notes.append(
+                    f"{plan.merge[0].path.name}: {twice:,} rows name a {words} again; one row of each was taken"
+                )
             if lone:
                 notes.append(
                     f"{plan.merge[0].path.name}: nothing merged was found for {lone} of {every} rows looked at"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import gzip
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import IO, cast
 
 from harness.errors import ConfigError
 from harness.triage.columns import Layout
-from harness.triage.export import BIG_ENDIAN, Table, quote
+from harness.triage.export import Table, quote
 from harness.triage.statement import Plan
 
 Broken = Mapping[str, Sequence[tuple[int, str, str]]]  # file -> (byte where the row begins, column, why)
@@ -24,27 +25,30 @@ _WHY = {
     "MISSING COLUMNS": "fewer cells than the header has",
     "TOO MANY COLUMNS": "more cells than the header has",
     "UNQUOTED VALUE": "a quotation mark that is never closed, or text after a closed one",
-    "LINE SIZE OVER MAXIMUM": "a line of over 16 MB",
+    "LINE SIZE OVER MAXIMUM": "a line that is too long (over 2 MB)",
     "INVALID ENCODING": "bytes that are neither UTF-8 nor Windows-1252",
 }
 
 
 def recode(plan: Plan, scratch: Path) -> Plan:
-    """Write files in an encoding that the reader doesn't know again as UTF-8, and read those."""
+    """Write files that the reader doesn't know how to read again as it does, byte for byte in UTF-8, and read those."""
     copies = {
-        str(t.path): _as_utf8(t, scratch / f"recoded{n}.csv")
-        for n, (t, _) in enumerate(_tables(plan))
-        if quote(BIG_ENDIAN) in t.sql
+        str(t.path): _as_known(t, scratch / f"recoded{n}.csv") for n, (t, _) in enumerate(_tables(plan)) if t.unreadable
     }
     return _with(plan, copies)
 
 
-def _as_utf8(table: Table, target: Path) -> Table:
+def _as_known(table: Table, target: Path) -> Table:
+    """Copy a file as UTF-8, the line breaks in its header as blanks."""
+    left = table.header_lines - 1
     with target.open("wb") as out:
         for data in _chunks(table):
+            while left and (found := re.search(rb"\r\n|\r|\n", data)):
+                out.write(data[: found.start()] + b" " * len(found[0]))
+                data, left = data[found.end() :], left - 1
             out.write(data)
-    sql = table.sql.replace(quote(str(table.path)), quote(str(target)), 1).replace(quote(BIG_ENDIAN), "'utf-8'")
-    return replace(table, read_from=target, sql=sql)
+    sql = table.sql.replace(quote(str(table.path)), quote(str(target)), 1)
+    return replace(table, read_from=target, sql=re.sub(r"encoding='utf-16[^']*'", "encoding='utf-8'", sql))
 
 
 def mend(plan: Plan, broken: Broken, scratch: Path, *, final: bool) -> tuple[Plan, tuple[str, ...], bool]:
@@ -99,11 +103,13 @@ def _tables(plan: Plan) -> list[tuple[Table, Layout]]:
 
 def _copy(table: Table, target: Path) -> tuple[Table, str]:
     """Write the file again as UTF-8 with plain line ends; bytes that are no UTF-8 are read as Windows-1252."""
-    first = count = half = 0
+    first = count = half = nulls = 0
     target = target.with_suffix(".csv" if table.format == "csv" else ".jsonl")
     last = _last_line(table) if table.format == "json" else 0
-    with _opened(table) as source, target.open("wb") as out:
-        for number, line in enumerate(source, start=1):
+    with target.open("wb") as out:
+        for number, line in enumerate(_raw_lines(table), start=1):
+            if b"\0" in line:
+                line, nulls = line.replace(b"\0", b""), nulls + 1
             try:
                 line.decode()
             except UnicodeDecodeError:
@@ -118,8 +124,9 @@ def _copy(table: Table, target: Path) -> tuple[Table, str]:
                 continue
             out.write(line[:-2] + b"\n" if line.endswith(b"\r\n") else line)
     note = f"{table.path}:{first}: no UTF-8 in {count} line{'s' * (count > 1)}, read as Windows-1252" if count else ""
+    note = note or (f"{table.path}: bytes of zeros in {nulls} line{'s' * (nulls > 1)}, left out" if nulls else "")
     note = note or (f"{table.path}:{half}: the last line is half-written and was left out" if half else "")
-    sql = table.sql.replace(quote(str(table.path)), quote(str(target)), 1)
+    sql = table.sql.replace(quote(table.actual), quote(str(target)), 1)
     return replace(table, read_from=target, sql=sql.replace("'utf-16'", "'utf-8'")), note
 
 
@@ -145,6 +152,20 @@ def _chunks(table: Table) -> Iterator[bytes]:
             held = data[-1:] if data.endswith(b"\r") else b""
             yield data.removesuffix(held)
     yield held
+
+
+def _raw_lines(table: Table) -> Iterator[bytes]:
+    """Read the lines of a file; of UTF-16 as UTF-8."""
+    if "'utf-16" not in table.sql:
+        with _opened(table) as source:
+            yield from source
+        return
+    rest = b""
+    for data in _chunks(table):
+        *lines, rest = (rest + data).split(b"\n")
+        yield from (line + b"\n" for line in lines)
+    if rest:
+        yield rest
 
 
 def _line_ends(data: bytes) -> int:

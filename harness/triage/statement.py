@@ -217,7 +217,7 @@ def _merged(plan: Plan) -> str:
         else f"NULL AS f{i}"
         for i, field in enumerate(plan.fields)
     ]
-    key = _joined(plan, table, layout)
+    key = joined(plan, table, layout)
     return f"SELECT {key} AS joined, {', '.join(picked)} FROM {table.sql} WHERE {key} IS NOT NULL GROUP BY 1"
 
 
@@ -229,7 +229,8 @@ def meeting(one: tuple[Table, Layout], merge: tuple[Table, Layout], role: str) -
     return f"SELECT count(*) FROM ({first}) AS r WHERE key IN (SELECT {theirs} FROM {there.sql})"
 
 
-def _joined(plan: Plan, table: Table, layout: Layout) -> str:
+def joined(plan: Plan, table: Table, layout: Layout) -> str:
+    """Write what a row is joined to the merge file by."""
     columns = layout.roles.get(plan.merge_on, ())
     return folded_key([table.expressions[c] for c in columns[:1]]) if columns else "CAST(NULL AS VARCHAR)"
 
@@ -244,8 +245,8 @@ def folded_key(expressions: Sequence[str]) -> str:
 def _table(plan: Plan, table: Table, layout: Layout) -> str:
     """Write the SELECT of one file, in our words, for all files to be put together."""
     listed = ", ".join(f"f{i}" for i in range(len(plan.fields)))
-    joined = _joined(plan, table, layout) if plan.merge else "CAST(NULL AS VARCHAR)"
-    inner = f"{reply_of(table, layout)} AS reply, {_key(plan, table, layout)} AS key, {joined} AS joined"
+    by = joined(plan, table, layout) if plan.merge else "CAST(NULL AS VARCHAR)"
+    inner = f"{reply_of(table, layout)} AS reply, {_key(plan, table, layout)} AS key, {by} AS joined"
     if _timed(plan):
         inner += f", CAST({table.expressions[layout.roles['time'][0]]} AS VARCHAR) AS said_at"
         listed = f"said_at, {listed}"
