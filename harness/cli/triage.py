@@ -188,7 +188,7 @@ def _show(result: Result) -> None:
     echo(digest.headline(result))
     echo()
     rows = [digest.domain_row(row) for row in (*result.domains, result.total)]
-    echo(table(rows, list(digest.DOMAIN_HEADERS)))
+    echo(table(rows, list(digest.domain_headers(result))))
     reasons = digest.reason_rows(result)
     if reasons:
         echo()

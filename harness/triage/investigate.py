@@ -157,6 +157,7 @@ def conclude(question: Question, plan: Plan, scanned: Scanned, veil: Veil) -> Re
         looked, table.tests, question.rate,
         profiles=profiles(scanned.session, rows, causes, veil), replies=_replies(scanned, veil),
         missing=tuple(_missing(plan)), notes=tuple(_notes(plan, scanned)), sampled=scanned.one_in,
+        asked=question.target.names,
     )  # fmt: skip
     return hide(replace(result, advice=advise(result)), veil)
 

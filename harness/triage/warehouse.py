@@ -149,6 +149,7 @@ def _conclude(path: Path, con: Any, question: Question, read: Callable[[str], Re
         (str(path),), None, question.target.words, total, domains, tuple(causes), tuple(standing),
         tuple(report_fields(table, fields, values, rate, causes)), sum(values.values()), table.tests, rate,
         notes=("counts alone: what stands out may be a shadow of the first, and pairs were not looked for",),
+        asked=question.target.names,
     )  # fmt: skip
     return hide(replace(result, advice=advise(result)), veil)
 
