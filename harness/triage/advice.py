@@ -136,7 +136,7 @@ def _above(result: Result) -> str | None:
     if "pause" not in (standing(total.refused, total.sent), standing(total.failed, total.sent)):
         return None
     share = f"{total.refused:,} of {total.sent:,} messages to Apple ({total.refused / total.sent:.2%}) were refused"
-    return share if total.failed == total.refused else f"{share}, {total.failed:,} of them {result.target}"
+    return share if total.failed == total.refused else f"{share}; {total.failed:,} bounces are {result.target}"
 
 
 PATTERNS = (
