@@ -10,23 +10,21 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from harness.errors import ConfigError
 from harness.model.answer import Reading
 from harness.triage.advice import advise
 from harness.triage.causes import find_causes
-from harness.triage.coded import Coded, Mask, code, mirrors
+from harness.triage.coded import code, mirrors
 from harness.triage.columns import TITLES, Layout, check_mapped, lay_out
 from harness.triage.export import Table, open_export, quote
 from harness.triage.finding import Cause, Condition, Denominator, FieldReport, Profile, Result, Standout
 from harness.triage.marginal import marginals, report_fields, stand_out
 from harness.triage.rest import Rest
+from harness.triage.specimens import profiles
 from harness.triage.statement import KEYS, NOT_MERGED, Plan, fields_of, joined, meeting
 from harness.triage.sweep import Scanned, Target, classify, gather, put_aside, session
 from harness.triage.veil import Veil
 
-PROFILES = 12
 UNTOLD = "bounces, of which the export does not say why"
 WANTED = (
     "link_host",
@@ -147,12 +145,14 @@ def conclude(question: Question, plan: Plan, scanned: Scanned, veil: Veil) -> Re
     total, domains = denominators(scanned)
     files = tuple(str(path) for path in question.files)
     products = [layout.product for _, layout in plan.tables if layout.product]
+    worn, lacking = profiles(scanned.session, rows, causes, plan, veil)
     result = Result(
         files, products[0] if products else None, question.target.words if plan.replies else UNTOLD, total, domains,
         tuple(causes), tuple(standouts), tuple(report_fields(table, scanned.fields, values, single_rate, causes)),
         looked, table.tests, question.rate,
-        profiles=profiles(scanned.session, rows, causes, veil), replies=_replies(scanned, veil),
-        missing=tuple(_missing(plan)), notes=tuple(_notes(plan, scanned)), sampled=scanned.one_in,
+        profiles=worn, replies=_replies(scanned, veil),
+        missing=tuple(_missing(plan)), notes=(*_notes(plan, scanned), *lacking), sampled=scanned.one_in,
+        asked=question.target.names,
     )  # fmt: skip
     return hide(replace(result, advice=advise(result)), veil)
 
@@ -182,44 +182,6 @@ def denominators(scanned: Scanned) -> tuple[Denominator, tuple[Denominator, ...]
         row(d, [r for r in found if r[0] == d], n) for d, n in sorted(sent.items(), key=lambda item: -item[1])
     )
     return row("all Apple domains", found, sum(sent.values())), domains
-
-
-def profiles(con: Any, rows: Coded, causes: Sequence[Cause], veil: Veil) -> tuple[Profile, ...]:
-    """Pick rows of failed recipients, some for each cause and some that none explains."""
-    merged = [
-        (i, f)
-        for i, f in enumerate(rows.fields)
-        if f.name.startswith("merge:") and not f.many and not f.name.endswith(" host")
-    ]
-    if not merged:
-        return ()
-    masks = [rows.holds(cause.conditions) for cause in causes[:4]]
-    masks.append(~np.logical_or.reduce([np.zeros_like(rows.failed), *masks]))
-    each = max(2, PROFILES // len(masks))
-    chosen = [at for mask in masks for at in _first_unlike(rows, [i for i, _ in merged], mask & rows.failed, each)]
-    keys = dict(
-        con.execute(
-            "SELECT rowid, key FROM cut WHERE list_contains(?, rowid)", [[int(rows.row[at]) for at in chosen]]
-        ).fetchall()
-    )
-    out: list[Profile] = []
-    for at in chosen:
-        key = keys[int(rows.row[at])] or ""
-        address = next((part for part in key.split(" ") if "@" in part), key)
-        merge = {f.name.removeprefix("merge:"): rows.columns[i].cell_of(at) for i, f in merged}
-        if merge not in [profile.merge for profile in out]:
-            out.append(Profile(veil.address(address.strip("<>")), merge))
-    return tuple(out[:PROFILES])
-
-
-def _first_unlike(rows: Coded, columns: Sequence[int], mask: Mask, most: int) -> list[int]:
-    """Return some rows that differ in these columns, in the order of what stands there."""
-    at = np.flatnonzero(mask)
-    cells = np.stack([rows.columns[i].codes[at] for i in columns])
-    order = np.lexsort((rows.draw[at], *cells[::-1]))
-    new = np.ones(len(order), dtype=bool)
-    new[1:] = (np.diff(cells[:, order], axis=1) != 0).any(axis=0)
-    return [int(row) for row in at[order[new]][:most]]
 
 
 def _replies(scanned: Scanned, veil: Veil) -> tuple[tuple[str, str, int], ...]:

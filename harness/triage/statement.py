@@ -29,9 +29,10 @@ PORTABLE = {  # of a list of links the first, of a long text its beginning
     Form.HOSTS: "lower(regexp_extract({x}, '://([^/?#: ]+)', 1))",
     Form.URL: "regexp_extract({x}, '^([^?#]*)', 1)",
     Form.URLS: "regexp_extract({x}, '(https?://[^?# ]*)', 1)",
-    Form.LONG: "substring({x}, 1, 120)",
+    Form.LONG: "CASE WHEN length({x}) <= 300 THEN {x} ELSE substring({x}, 1, 120) || ' #' END",
     Form.TEXT_HOUR: "regexp_extract({x}, '^([^:]*):', 1)",
 }
+SHORTENED = re.compile(r".{60} #[0-9a-f]{10}|.{120} #", re.DOTALL)  # what Form.LONG makes of a long text
 KEYS = ("message_id", "recipient")
 NOT_MERGED = "(not in the merge file)"
 _WHY = {"reply", "code", "status", "bounce_category"}
@@ -399,7 +400,8 @@ def value_of(field: Field, table: Table, *, portable: bool = False) -> str:
             found = f"regexp_extract_all({text}, '[Hh][Tt][Tt][Pp][Ss]?://[^?#\"''<>, |]+')"
             return f"array_to_string(list_sort(list_distinct({found})), ' ')"
         case Form.LONG:
-            return f"CASE WHEN {text} IS NULL THEN NULL ELSE left({text}, 60) || ' #' || left(md5({text}), 10) END"
+            short = f"left({text}, 60) || ' #' || left(md5({text}), 10)"
+            return f"CASE WHEN length({text}) <= 300 THEN {text} ELSE {short} END"
         case Form.ISO_HOUR:
             return f"substring({text}, 1, 13)"
         case Form.TYPED_HOUR:
