@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 
 from harness.check.anatomy import Anatomy
 from harness.check.notice import Grade, Notice, many
+from harness.check.words import count_words, likeness
 
 LONGEST_LINE = 998  # RFC 5322 section 2.1.1, without CRLF
 ONCE = ("from", "sender", "reply-to", "to", "cc", "bcc", "message-id", "in-reply-to", "references", "subject", "date")
@@ -26,10 +27,6 @@ LOOKED_INTO = ARCHIVES | {"docm", "xlsm", "pptm", "html", "htm", "svg"}
 # Characters that nobody sees. Those that turn the writing direction show `gpj.exe` as `exe.jpg`.
 _UNSEEN = re.compile("[\x00-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 _DISGUISE = re.compile("[\x00-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
-# Scripts that put no blanks between words: Thai to Burmese, Khmer, kana and Han.
-_LETTERS = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
-_UNSPACED = re.compile(f"[{_LETTERS}]+")
-_WRAPPED = re.compile(rf"(?<=[{_LETTERS}])\s+(?=[{_LETTERS}])")
 _MESSAGE_ID = re.compile(r"<[^\s<>@]{1,200}@[^\s<>@]{1,200}>\Z")
 
 
@@ -291,7 +288,7 @@ def _parts(anatomy: Anatomy, about: str) -> Iterator[Notice]:
                 "Make the text part anew from the HTML.",
             )
     images = anatomy.images()
-    words = _length(anatomy.words)
+    words = count_words(anatomy.words)
     if images > 0 and words < 20 * images and words < 100:
         yield _notice(
             "images",
@@ -301,26 +298,6 @@ def _parts(anatomy: Anatomy, about: str) -> Iterator[Notice]:
             "",
             "Say more in text; a mail that is one picture is what filters know from spam.",
         )
-
-
-def likeness(text: str, words: str) -> float:
-    """Return the share of the HTML's words that the text part has too (URLs left out)."""
-    wanted = _bag(words)
-    return len(wanted & _bag(text)) / len(wanted) if wanted else 1.0
-
-
-def _bag(source: str) -> set[str]:
-    """Collect words, and pairs of letters where words have no blanks between them, whatever the lines they stand on."""
-    plain = re.sub(r"https?://[!-~]+", " ", source).lower()
-    unspaced = _UNSPACED.findall(_WRAPPED.sub("", plain))
-    pairs = {run[at : at + 2] for run in unspaced for at in range(len(run) - 1)}
-    return pairs.union(re.findall(r"\w{3,}", _UNSPACED.sub(" ", plain)))
-
-
-def _length(words: str) -> int:
-    """Count words; of scripts without blanks two letters are about one."""
-    letters = sum(len(run) for run in _UNSPACED.findall(words))
-    return letters // 2 + len(_UNSPACED.sub(" ", words).split())
 
 
 def _size(anatomy: Anatomy, about: str) -> Iterator[Notice]:

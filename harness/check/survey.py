@@ -144,7 +144,7 @@ def _links(subject: Subject, tools: Tools, parts: Mapping[str, Anatomy]) -> list
     out: list[Notice] = []
     if tools.follow:
         first = next(iter(parts.values()), None)  # the others' personal links lead the same way
-        found, redirects = _chains(first.links if first else (), tools.follow)
+        found, redirects = _chains(first, tools.follow) if first else ([], [])
         out += found
         links += redirects
     out += _merged(link_notices(links, tools.suffixes))
@@ -168,9 +168,9 @@ def _links(subject: Subject, tools: Tools, parts: Mapping[str, Anatomy]) -> list
     return out
 
 
-def _chains(links: Sequence[Link], follow: Follow) -> tuple[list[Notice], list[Link]]:
+def _chains(anatomy: Anatomy, follow: Follow) -> tuple[list[Notice], list[Link]]:
     """Follow the links that a person can open; returns what is wrong, and where the redirects lead."""
-    urls, out = plan_walk(links)
+    urls, out = plan_walk(anatomy)
     chains: list[tuple[str, Sequence[Hop]]] = _all(lambda url: [(url, follow(url))], urls[:MOST_CHAINS])
     told = [notice for url, hops in chains for notice in chain_notices(url, hops)]
     out += [notice for notice in told if notice.grade is not Grade.UNKNOWN]

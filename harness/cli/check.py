@@ -86,7 +86,7 @@ def prepare_check(
     from harness.check.blocklist import Blocklist
     from harness.check.lookup import PublicSuffixes
     from harness.check.survey import Subject, Tools
-    from harness.check.walk import may_unsubscribe
+    from harness.check.unsubscribing import may_unsubscribe
     from harness.edge.web import Follower
     from harness.run.past import history, past_of
 

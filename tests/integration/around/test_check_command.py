@@ -188,10 +188,10 @@ def test_links_are_followed_by_the_name_servers_of_check_yaml(workspace: Path) -
     def page(line: socket.socket) -> None:
         request = line.recv(65_536)
         move = b"HTTP/1.1 302 Found\r\nLocation: http://shop:x@here.test:%d/c\r\n\r\n" % line.getsockname()[1]
-        line.sendall(move if b"GET /a" in request else b"HTTP/1.1 200 OK\r\n\r\n")
+        line.sendall(move if b"GET /autumn" in request else b"HTTP/1.1 200 OK\r\n\r\n")
 
     with talking(page) as port:
-        links = f'<a href="http://here.test:{port}/a">a</a><a href="http://inside.test:{port}/a">b</a>'
+        links = f'<a href="http://here.test:{port}/autumn">a</a><a href="http://inside.test:{port}/">b</a>'
         (workspace / "variants/sale/body.html.j2").write_text(BODY % links)
         with (workspace / "check.yaml").open("a") as file:
             file.write("follow: {private: true, timeout: 1s}\n")
