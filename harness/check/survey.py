@@ -20,7 +20,7 @@ from harness.check.display import display_notices
 from harness.check.form import form_notices
 from harness.check.hosts import literal, site_notices, sites_of
 from harness.check.identity import dkim_notices, dmarc_notices, find_dmarc, tags_of
-from harness.check.link import Link, host_name
+from harness.check.link import host_name
 from harness.check.linktext import link_notices
 from harness.check.lookup import NOT_ASKED, Resolver, Suffixes
 from harness.check.notice import Grade, Notice, worst_first
@@ -55,6 +55,7 @@ class Subject:
     received: Sequence[tuple[str, str]] = ()  # (about, Authentication-Results) of controls read back
     past: Mapping[str, SeedPast] = field(default_factory=dict)
     transactional: bool = False
+    target: Callable[[str], str] = lambda url: ""  # where a tracked URL leads, as far as the campaign says so
     direct: bytes = b""  # production to the first seed with links that are not tracked; empty where none is
 
     @property
@@ -142,13 +143,18 @@ def _links(subject: Subject, tools: Tools, parts: Mapping[str, Anatomy]) -> list
     everywhere = [*parts.values(), *([dissect(subject.direct)] if subject.direct else [])]
     links = list(dict.fromkeys(link for anatomy in everywhere for link in anatomy.links))
     out: list[Notice] = []
+    chains: Mapping[str, Sequence[Hop]] = {}
     if tools.follow:
         first = next(iter(parts.values()), None)  # the others' personal links lead the same way
-        found, redirects = _chains(first, tools.follow) if first else ([], [])
+        found, chains = _chains(first, tools.follow) if first else ([], {})
         out += found
-        links += redirects
-    out += _merged(link_notices(links, tools.suffixes))
+        links += [link for hops in chains.values() for link in redirected(hops)]
     own = [tools.suffixes.registrable(host_name(d)) for d in (subject.from_domain, subject.mail_from)]
+
+    def leads(url: str) -> list[str]:
+        return [*filter(None, [subject.target(url)]), *(hop.url for hop in chains.get(url, ()))]
+
+    out += _merged(link_notices(links, tools.suffixes, own, leads))
     sites = sites_of(links, [("from", subject.from_domain), ("mail_from", subject.mail_from)])
     out += _all(lambda site: site_notices(site, own, tools.resolver, tools.suffixes), sites)
     domains = dict.fromkeys(tools.suffixes.registrable(site.host) for site in sites if not literal(site.host))
@@ -168,8 +174,8 @@ def _links(subject: Subject, tools: Tools, parts: Mapping[str, Anatomy]) -> list
     return out
 
 
-def _chains(anatomy: Anatomy, follow: Follow) -> tuple[list[Notice], list[Link]]:
-    """Follow the links that a person can open; returns what is wrong, and where the redirects lead."""
+def _chains(anatomy: Anatomy, follow: Follow) -> tuple[list[Notice], dict[str, Sequence[Hop]]]:
+    """Follow the links that can be opened; returns what is wrong, and the chains."""
     urls, out = plan_walk(anatomy)
     chains: list[tuple[str, Sequence[Hop]]] = _all(lambda url: [(url, follow(url))], urls[:MOST_CHAINS])
     told = [notice for url, hops in chains for notice in chain_notices(url, hops)]
@@ -187,7 +193,7 @@ def _chains(anatomy: Anatomy, follow: Follow) -> tuple[list[Notice], list[Link]]
                 "Open them by hand.",
             )
         )
-    return out, [link for _, hops in chains for link in redirected(hops)]
+    return out, dict(chains)
 
 
 def _all(ask: Callable[[T], Sequence[R]], about: Iterable[T]) -> list[R]:

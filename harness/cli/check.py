@@ -83,6 +83,7 @@ def prepare_check(
 ) -> tuple[Subject, Tools]:
     """Gather what is checked and who is asked."""
     from harness.campaign.expand import expand
+    from harness.campaign.urls import destination, normal_redirects
     from harness.check.blocklist import Blocklist
     from harness.check.lookup import PublicSuffixes
     from harness.check.survey import Subject, Tools
@@ -106,9 +107,11 @@ def prepare_check(
     signing = [*((s.domain.lower(), s.selector) for s in settings.dkim), *signing]
     if whole.dkim:
         signing.insert(0, (whole.dkim.domain.lower(), whole.dkim.selector))
+    redirects = normal_redirects(whole.plain.redirects)
     subject = Subject(
         _address(whole.sender), whole.envelope_sender, through, seeds, messages, rungs, tuple(dict.fromkeys(signing)),
-        received, past_of(seeds, through, facts, sent, now=now, read=reader(place)), whole.transactional, direct,
+        received, past_of(seeds, through, facts, sent, now=now, read=reader(place)), whole.transactional,
+        lambda url: destination(url, url, redirects).target, direct,
     )  # fmt: skip
     resolver = _resolver(settings, offline=offline)
     limits = settings.follow
