@@ -22,7 +22,7 @@ from harness.check.hosts import literal, site_notices, sites_of
 from harness.check.identity import dkim_notices, dmarc_notices, find_dmarc, tags_of
 from harness.check.link import host_name
 from harness.check.linktext import link_notices
-from harness.check.lookup import NOT_ASKED, Resolver, Suffixes
+from harness.check.lookup import NOT_ASKED, OFFLINE, Resolver, Suffixes
 from harness.check.notice import Grade, Notice, worst_first
 from harness.check.route import Greeting, route_notices
 from harness.check.seedling import SeedPast, arrival_notices, seed_notices
@@ -35,6 +35,7 @@ from harness.model.relay import Relay
 from harness.model.seed import Segment
 
 MOST_CHAINS = 40  # redirect chains that are followed
+MOST_LISTED = 200  # names that one list is asked for, registered domains first
 AT_ONCE = 8
 T = TypeVar("T")
 R = TypeVar("R")
@@ -117,7 +118,11 @@ def _authentication(subject: Subject, tools: Tools) -> list[Notice]:
     for ip in subject.relay.sending_ips:
         out += ip_notices(ip, resolver)
     for listing in tools.blocklists:
-        if listing.of == "ip":
+        if listing.of == "ip" and not subject.relay.sending_ips and subject.relay.kind != "sandbox":
+            do = "Name in relay.yaml the addresses that mail leaves from (sending_ips)."
+            said = "the list could not be asked: no sending IP is known"
+            out.append(Notice("blocklist", Grade.UNKNOWN, f"sending IPs on {listing.zone}", said, "", do))
+        elif listing.of == "ip":
             out += _listed(listing, subject.relay.sending_ips, resolver)
     out += greeting_notices(subject.relay, resolver)
     out += courtesy_notices(subject.mail_from, subject.from_domain, tools.bimi_selector, resolver)
@@ -157,10 +162,11 @@ def _links(subject: Subject, tools: Tools, parts: Mapping[str, Anatomy]) -> list
     out += _merged(link_notices(links, tools.suffixes, own, leads))
     sites = sites_of(links, [("from", subject.from_domain), ("mail_from", subject.mail_from)])
     out += _all(lambda site: site_notices(site, own, tools.resolver, tools.suffixes), sites)
-    domains = dict.fromkeys(tools.suffixes.registrable(site.host) for site in sites if not literal(site.host))
+    named = [site.host for site in sites if not literal(site.host)]
+    domains = dict.fromkeys(map(tools.suffixes.registrable, named))
     for listing in tools.blocklists:
         if listing.of == "domain":
-            out += _listed(listing, domains, tools.resolver)
+            out += _listed(listing, dict.fromkeys((*domains, *named)), tools.resolver)
     if not [n for n in out if n.grade in (Grade.FAIL, Grade.WARN, Grade.UNKNOWN)] and sites:
         out.append(
             Notice(
@@ -206,12 +212,18 @@ def _all(ask: Callable[[T], Sequence[R]], about: Iterable[T]) -> list[R]:
 
 
 def _listed(listing: Blocklist, subjects: Iterable[str], resolver: Resolver) -> list[Notice]:
-    """Ask a list, having seen that its answers mean something."""
+    """Ask a list, having seen that its answers mean something; a silent one can still say that something is listed."""
     asked = list(dict.fromkeys(subjects))
     tested = trust_notices(listing, asked, resolver)
-    if any(notice.grade is Grade.UNKNOWN for notice in tested):
+    if any(notice.id == "blocklist-everything" for notice in tested):
         return tested
-    return tested + _all(partial(listing_notices, listing=listing, resolver=resolver), asked)
+    told = _all(partial(listing_notices, listing=listing, resolver=resolver), asked[:MOST_LISTED])
+    if len(asked) > MOST_LISTED:
+        left = len(asked) - MOST_LISTED
+        what = f"{left} of {len(asked)} names were not looked up"
+        first = f"the first of them: {asked[MOST_LISTED][:200]}"
+        told.append(Notice("blocklist", Grade.UNKNOWN, listing.zone, what, first, "Ask for them by hand."))
+    return tested + [notice for notice in told if not tested or notice.grade is not Grade.OK]
 
 
 def _merged(notices: list[Notice], seeds: int | None = None) -> list[Notice]:
@@ -252,7 +264,9 @@ def _not_asked(notices: list[Notice]) -> list[Notice]:
                 f"{'; '.join(abouts[:6])}{more}",
                 f"{len(same)} check{'s' * (len(same) > 1)} for which no name server was asked",
                 evidence,
-                "Give name servers that answer for these names (resolver.nameservers in check.yaml).",
+                "Leave --offline (check.yaml: offline) out."
+                if evidence.endswith(OFFLINE)
+                else "Give name servers that answer for these names (resolver.nameservers in check.yaml).",
             )
         )
     return out

@@ -14,6 +14,7 @@ from harness.cli.common import JsonOption, WorkspaceOption, echo, leave, note, o
 
 if TYPE_CHECKING:
     from harness.campaign.expand import Expansion
+    from harness.check.blocklist import Blocklist
     from harness.check.notice import Notice
     from harness.check.route import Greeting
     from harness.check.spamscore import Score
@@ -84,7 +85,6 @@ def prepare_check(
     """Gather what is checked and who is asked."""
     from harness.campaign.expand import expand
     from harness.campaign.urls import destination, normal_redirects
-    from harness.check.blocklist import Blocklist
     from harness.check.lookup import PublicSuffixes
     from harness.check.survey import Subject, Tools
     from harness.check.unsubscribing import may_unsubscribe
@@ -120,7 +120,7 @@ def prepare_check(
         resolver=resolver,
         suffixes=PublicSuffixes(),
         now=now,
-        blocklists=[Blocklist(b.zone, b.of, b.codes) for b in settings.blocklists],
+        blocklists=_blocklists(settings, offline=offline),
         follow=follower.follow if follow else None,
         score=_scorer(settings),
         greeting=greet(place, through) if live else None,
@@ -154,6 +154,26 @@ def _resolver(settings: CheckFile, *, offline: bool) -> Dns | Offline:
     if offline or settings.offline:
         return Offline()
     return Dns(settings.resolver.nameservers, settings.resolver.port, settings.resolver.timeout)
+
+
+def _blocklists(settings: CheckFile, *, offline: bool) -> list[Blocklist]:
+    """Return the lists to ask, each with the key that is part of its zone, where one is."""
+    from harness.check.blocklist import Blocklist
+    from harness.edge.schema import dns_name
+    from harness.edge.secret import fill
+    from harness.errors import ConfigError
+
+    lists = []
+    for number, one in enumerate(settings.blocklists):
+        where = f"check.yaml: blocklists.{number}.zone"
+        zone = one.zone if offline or settings.offline else fill(one.zone, where)
+        try:
+            secret = dns_name(zone) if zone != one.zone else ""
+        except ValueError:
+            raise ConfigError(f"{where}: with what the environment holds, {one.zone} is no domain name") from None
+        bits = {int(key): text for key, text in one.codes.items() if key.isdigit()}
+        lists.append(Blocklist(one.zone, one.of, one.codes, bits, secret))
+    return lists
 
 
 def _scorer(settings: CheckFile) -> Callable[[bytes], Score] | None:

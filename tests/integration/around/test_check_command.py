@@ -78,7 +78,11 @@ def test_offline_everything_of_dns_could_not_be_checked_and_nothing_is_missing(w
     code, told = run(workspace, "--offline")
     assert code == 0
     assert not [f for f in told["findings"] if f["level"] in ("fail", "warn")]
-    assert sum(f["level"] == "unknown" for f in told["findings"]) > 5
+    (unasked,) = [f for f in told["findings"] if "offline" in f["evidence"]]
+    assert unasked["id"] == "dns"
+    assert "MAIL FROM good.test" in unasked["about"]
+    assert "--offline" in unasked["do"]
+    assert "Ask again later." not in {f["do"] for f in told["findings"]}
 
 
 def test_a_wrong_key_of_check_yaml_is_refused_with_line_and_nearest(workspace: Path) -> None:
@@ -153,6 +157,8 @@ def test_offline_and_connecting_exclude_each_other(wish: list[str], workspace: P
             "blocklists: [{zone: 'https://dbl.test/'}]\n",
             "blocklists.0.zone: 'https://dbl.test/' is no domain name; write it as it stands in DNS",
         ),
+        ("check.yaml", "blocklists: [{zone: dbl.test, codes: {300.0.0.1: x}}]\n", "'300.0.0.1' is no answer of a list"),
+        ("check.yaml", "blocklists: [{zone: dbl.test, codes: {3: x}}]\n", "'3' is no answer of a list"),
         ("check.yaml", "dkim: good.test\n", "check.yaml:1: dkim: input should be a valid list"),
         ("check.yaml", "resolver: {nameservers: ['192.0.2.1:53']}\n", "is no IP address"),
         (
@@ -167,6 +173,46 @@ def test_a_value_of_another_kind_is_refused_with_its_place(file: str, text: str,
     result = CliRunner().invoke(app, ["check", "sale", "--workspace", str(workspace)])
     assert isinstance(result.exception, ConfigError)
     assert said in str(result.exception)
+
+
+def blocklists(workspace: Path, lists: str) -> None:
+    path = workspace / "check.yaml"
+    kept = [line for line in path.read_text().splitlines() if not line.startswith("blocklists")]
+    path.write_text("\n".join([*kept, f"blocklists: {lists}", ""]))
+
+
+def test_every_host_is_looked_up_in_lists_not_only_what_was_registered(workspace: Path) -> None:
+    (workspace / "variants/sale/body.html.j2").write_text(BODY % '<a href="https://click.good.test/x">See</a>')
+    code, told = run(workspace)
+    assert code == 4
+    assert [f["about"] for f in told["findings"] if f["id"] == "blocklist-listed"] == ["click.good.test on dbl.test"]
+
+
+def test_a_key_in_a_lists_zone_comes_from_the_environment_and_is_never_printed(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocklists(workspace, '[{zone: "${LIST_KEY}.dbl.test", codes: {127.0.1.2: spam, 8: phishing}}]')
+    result = CliRunner().invoke(app, ["check", "sale", "--workspace", str(workspace), "--json"])
+    assert "blocklists.0.zone: the environment has no LIST_KEY" in str(result.exception)
+    monkeypatch.setenv("LIST_KEY", "s3cret key")
+    result = CliRunner().invoke(app, ["check", "sale", "--workspace", str(workspace), "--json"])
+    assert "is no domain name" in str(result.exception)
+    assert "s3cret" not in str(result.exception)
+    monkeypatch.setenv("LIST_KEY", "s3cretkey")
+    for more in (["--json"], ["--all"]):
+        result = CliRunner().invoke(app, ["check", "sale", "--workspace", str(workspace), *more])
+        assert "s3cret" not in result.output
+    assert "LIST_KEY" in result.output
+
+
+def test_a_list_that_cannot_be_asked_or_does_not_answer_clears_nobody(workspace: Path) -> None:
+    blocklists(workspace, "[{zone: nosuch.test}, {zone: ipbl.test, of: ip}]")
+    relay = workspace / "relay.yaml"
+    relay.write_text(relay.read_text().replace("sending_ips: [192.0.2.1], ", ""))
+    told = [f for f in run(workspace)[1]["findings"] if f["id"].startswith("blocklist")]
+    assert [(f["id"], f["level"]) for f in told] == [("blocklist", "unknown"), ("blocklist-silent", "unknown")]
+    assert "no sending IP is known" in told[0]["finding"]
+    assert told[1]["evidence"] == "A test.nosuch.test: no such name (NXDOMAIN)"
 
 
 def test_a_check_yaml_of_comments_only_is_all_defaults(workspace: Path) -> None:
