@@ -57,6 +57,7 @@ class Subject:
     past: Mapping[str, SeedPast] = field(default_factory=dict)
     transactional: bool = False
     target: Callable[[str], str] = lambda url: ""  # where a tracked URL leads, as far as the campaign says so
+    original: bytes = b""  # the message that was imported; trials have a To, Date and Message-ID of their own
     direct: bytes = b""  # production to the first seed with links that are not tracked; empty where none is
 
     @property
@@ -138,10 +139,29 @@ def _messages(subject: Subject, tools: Tools) -> list[Notice]:
         out += form_notices(anatomy, about, now=tools.now, transactional=subject.transactional)
         out += display_notices(anatomy, about)
     out = _merged(out, len(parts))
+    out += _original(subject, tools, out)
     out += _links(subject, tools, parts)
     if tools.score:
         out += spam_notices(subject.rungs, tools.score)
     return out
+
+
+def _original(subject: Subject, tools: Tools, said: Sequence[Notice]) -> list[Notice]:
+    """Say what is wrong with the header of an imported message and is replaced in trials: they can't show it."""
+    if not subject.original:
+        return []
+    known = {(notice.id, notice.finding) for notice in said}
+    found = form_notices(
+        dissect(subject.original), "the imported original", now=tools.now, transactional=subject.transactional
+    )
+    do = "Put it right where production is sent: trials carry their own, so a retest can't show what it does."
+    return [
+        replace(notice, grade=Grade.WARN, do=do)
+        for notice in found
+        if notice.id != "form-date-off"  # what was refused is seldom of today
+        and notice.grade in (Grade.FAIL, Grade.WARN)
+        and (notice.id, notice.finding) not in known
+    ]
 
 
 def _links(subject: Subject, tools: Tools, parts: Mapping[str, Anatomy]) -> list[Notice]:

@@ -111,7 +111,7 @@ def prepare_check(
     subject = Subject(
         _address(whole.sender), whole.envelope_sender, through, seeds, messages, rungs, tuple(dict.fromkeys(signing)),
         received, past_of(seeds, through, facts, sent, now=now, read=reader(place)), whole.transactional,
-        lambda url: destination(url, url, redirects).target, direct,
+        lambda url: destination(url, url, redirects).target, whole.message or b"", direct,
     )  # fmt: skip
     resolver = _resolver(settings, offline=offline)
     limits = settings.follow

@@ -175,6 +175,32 @@ def test_a_value_of_another_kind_is_refused_with_its_place(file: str, text: str,
     assert said in str(result.exception)
 
 
+@pytest.mark.parametrize(
+    ("fields", "wanted"),
+    [
+        (b"Message-ID: 12345\r\nDate: 30/11/2026 04:00\r\n", {"form-message-id", "form-date"}),
+        (b"", {"form-message-id", "form-missing"}),
+        (b"Message-ID: <a@localhost>\r\nDate: Mon, 2 Nov 2020 04:00:00 +0000\r\n", {"form-message-id-domain"}),
+        (b"Message-ID: <a@good.test>\r\nDate: Mon, 2 Nov 2020 04:00:00 +0000\r\n", set()),
+    ],
+)
+def test_the_message_id_and_date_of_an_imported_original_are_judged(
+    fields: bytes, wanted: set[str], workspace: Path
+) -> None:
+    eml = workspace / "old.eml"
+    eml.write_bytes(
+        b"From: news@good.test\r\nTo: a@icloud.com\r\nSubject: Forty off\r\nReturn-Path: <b@good.test>\r\n"
+        + fields + b"MIME-Version: 1.0\r\nContent-Type: text/plain\r\n\r\nOur shoes are forty off\r\n"
+    )  # fmt: skip
+    made = CliRunner().invoke(app, ["import", str(eml), "--name", "old", "--workspace", str(workspace)])
+    assert made.exit_code == 0, made.exception
+    result = CliRunner().invoke(app, ["check", "old", "--workspace", str(workspace), "--json"])
+    found = [f for f in json.loads(result.stdout)["findings"] if f["about"] == "the imported original"]
+    assert {f["id"] for f in found} == wanted
+    assert {f["level"] for f in found} <= {"warn"}
+    assert result.exit_code == 0
+
+
 def blocklists(workspace: Path, lists: str) -> None:
     path = workspace / "check.yaml"
     kept = [line for line in path.read_text().splitlines() if not line.startswith("blocklists")]
