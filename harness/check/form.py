@@ -73,8 +73,8 @@ def _lines(anatomy: Anatomy, about: str) -> Iterator[Notice]:
             "long",
             Grade.FAIL,
             about,
-            f"{many(len(long), 'line')} of over {LONGEST_LINE} bytes",
-            f"the first is line {long[0]}",
+            f"lines of over {LONGEST_LINE} bytes",
+            f"{many(len(long), 'line')}; the first is line {long[0]}",
             "Encode the part as quoted-printable or base64.",
         )
     if b"\x00" in raw:
@@ -103,8 +103,8 @@ def _headers(anatomy: Anatomy, about: str) -> Iterator[Notice]:
                 "twice",
                 Grade.FAIL,
                 about,
-                f"the header {name.title()} stands there {len(anatomy.all(name))} times",
-                "",
+                f"the header {name.title()} stands there more than once",
+                f"{len(anatomy.all(name))} times",
                 "Leave one: more are not allowed (RFC 5322 section 3.6).",
             )
     authors = [address for _, address in anatomy.mailboxes("From")]
@@ -113,8 +113,8 @@ def _headers(anatomy: Anatomy, about: str) -> Iterator[Notice]:
             "from",
             Grade.FAIL,
             about,
-            f"{len(authors)} addresses in From",
-            ", ".join(authors),
+            "several addresses in From",
+            f"{len(authors)}: {', '.join(authors)}",
             "Write one; DMARC has no policy for several.",
         )
     elif anatomy.all("From") and (not authors or "@" not in authors[0]):
@@ -192,8 +192,8 @@ def _date(anatomy: Anatomy, about: str, now: datetime) -> list[Notice]:
                 "date-off",
                 Grade.WARN,
                 about,
-                f"Date is {away / 86_400:.0f} days away",
-                value,
+                "Date is days away",
+                f"{value}: {away / 86_400:.0f} days",
                 "Set it when the message is sent.",
             )
         ]
@@ -283,8 +283,8 @@ def _parts(anatomy: Anatomy, about: str) -> Iterator[Notice]:
                 "unlike",
                 Grade.WARN,
                 about,
-                f"text and HTML share {alike:.0%} of their words",
-                "",
+                "text and HTML are of other words",
+                f"they share {alike:.0%} of them",
                 "Make the text part anew from the HTML.",
             )
     images = anatomy.images()
@@ -294,8 +294,8 @@ def _parts(anatomy: Anatomy, about: str) -> Iterator[Notice]:
             "images",
             Grade.WARN,
             about,
+            "pictures and hardly a word",
             f"{many(images, 'image')} and {many(words, 'word')}",
-            "",
             "Say more in text; a mail that is one picture is what filters know from spam.",
         )
 
@@ -304,13 +304,25 @@ def _size(anatomy: Anatomy, about: str) -> Iterator[Notice]:
     size, page = len(anatomy.raw), len(anatomy.html.encode())
     if size > TOO_BIG:
         yield _notice(
-            "size", Grade.FAIL, about, f"{size:,} bytes", f"iCloud Mail takes {TOO_BIG:,}", "Link to large files."
+            "size",
+            Grade.FAIL,
+            about,
+            f"over {TOO_BIG:,} bytes, which iCloud Mail takes",
+            f"{size:,} bytes",
+            "Link to large files.",
         )
     elif size > BIG:
-        yield _notice("size", Grade.WARN, about, f"{size:,} bytes", "", "Make images and attachments smaller.")
+        yield _notice(
+            "size", Grade.WARN, about, f"over {BIG:,} bytes", f"{size:,} bytes", "Make images and attachments smaller."
+        )
     if page > CLIPPED:
         yield _notice(
-            "html-size", Grade.NOTE, about, f"{page:,} bytes of HTML", "", "Other receivers clip pages over 102 kB."
+            "html-size",
+            Grade.NOTE,
+            about,
+            f"over {CLIPPED:,} bytes of HTML",
+            f"{page:,} bytes",
+            "Other receivers clip pages over 102 kB.",
         )
 
 
