@@ -8,6 +8,8 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
+from typing import NamedTuple
 
 from harness.check.link import Link
 from harness.model.mime import Part, body_of, mailboxes, read_part, readable
@@ -31,6 +33,7 @@ _REFRESH = re.compile(r"\A[\s\d.]{1,20}[;,]\s{0,9}url\s{0,9}=\s{0,9}['\"]?([^'\"
 _BARE = re.compile(r"(?:https?://|(?<![A-Za-z0-9@./_-])www\.(?=[\w-]+\.))[^\s<>\"'`|^)\[\]{}]{1,20000}", re.IGNORECASE)
 _TRAILING = ".,;:!?*_~。、，！？"
 _GLUED = re.compile(r"[a-z]{2,}(?=[^\x00-\x7f])", re.IGNORECASE)  # a top-level domain, then words
+MOST_PACKED = 2_000  # names of an archive that are read
 _EMPTY_LINE = re.compile(r"\n[ \t\r]*\n")
 _ENDS = re.compile(r"[.!?|·•。！？\n]")
 _NEAR = 160  # characters beside a link that may say what it is for
@@ -57,6 +60,15 @@ class Block:
     heading: bool = False
 
 
+class Attachment(NamedTuple):
+    """A part that is no text: what it is called and, of a zip, what it holds."""
+
+    name: str
+    kind: str
+    size: int
+    packed: tuple[str, ...] = ()
+
+
 @dataclass(slots=True)
 class Anatomy:
     """A message taken apart. `features` are HTML elements and attributes that matter for display."""
@@ -70,7 +82,7 @@ class Anatomy:
     words: str = ""  # what the HTML part says
     page: list[Block] = field(default_factory=list)  # the HTML part from top to bottom
     lines: list[Block] = field(default_factory=list)  # the text part: each URL with the lines that lead to it
-    attachments: list[tuple[str, str, int]] = field(default_factory=list)  # name, type, bytes
+    attachments: list[Attachment] = field(default_factory=list)
     content_ids: set[str] = field(default_factory=set)
     charsets: list[tuple[str, str]] = field(default_factory=list)  # type and what is wrong with its charset
 
@@ -122,11 +134,21 @@ def _part(anatomy: Anatomy, part: Part) -> None:
         else:
             anatomy.text += text
         return
-    anatomy.attachments += [(name, part.kind, len(body)) for name in names or [""]]
+    packed = _packed(body)
+    anatomy.attachments += [Attachment(name, part.kind, len(body), packed) for name in names or [""]]
     if part.kind == "text/x-amp-html":
         anatomy.links += [Link(link.url, "amp") for link in _read(text).links]
     elif part.kind == "text/calendar":
         anatomy.links += _bare(re.sub(r"\r?\n[ \t]", "", text), "calendar")  # RFC 5545 section 3.1
+
+
+def _packed(body: bytes) -> tuple[str, ...]:
+    """Read the names in a zip's directory (APPNOTE section 4.3.12); nothing is unpacked."""
+    if not body.startswith(b"PK"):
+        return ()
+    found = islice(re.finditer(rb"PK\x01\x02[\s\S]{24}([\s\S]{2})[\s\S]{16}", body), MOST_PACKED)
+    names = (body[one.end() : one.end() + min(int.from_bytes(one[1], "little"), 300)] for one in found)
+    return tuple(name.decode("utf-8", "replace") for name in names)
 
 
 def _decoded(content: bytes, charset: str) -> tuple[str, str]:

@@ -19,11 +19,11 @@ CLIPPED = 102_000
 REFUSED = frozenset(
     ["ade", "adp", "apk", "appx", "bat", "cab", "chm", "cmd", "com", "cpl", "dll", "dmg", "ex_", "exe",
      "hta", "ins", "isp", "iso", "jar", "js", "jse", "lib", "lnk", "mde", "msc", "msi", "msp", "mst",
-     "nsh", "pif", "ps1", "scr", "sct", "shb", "sys", "vb", "vbe", "vbs", "vxd", "wsc", "wsf", "wsh",
-     "xll"]
+     "img", "nsh", "pif", "ps1", "reg", "scr", "sct", "shb", "sys", "vb", "vbe", "vbs", "vxd", "wsc", "wsf", "wsh",
+     "vhd", "vhdx", "wim", "xll"]
 )  # fmt: skip
 ARCHIVES = frozenset(["zip", "rar", "7z", "gz", "tgz", "tar", "bz2", "xz"])
-LOOKED_INTO = ARCHIVES | {"docm", "xlsm", "pptm", "html", "htm", "svg"}
+LOOKED_INTO = ARCHIVES | {"docm", "mobileconfig", "one", "sh", "xlam", "xlsm", "pptm", "html", "htm", "svg"}
 # Characters that nobody sees. Those that turn the writing direction show `gpj.exe` as `exe.jpg`.
 _UNSEEN = re.compile("[\x00-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 _DISGUISE = re.compile("[\x00-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
@@ -327,7 +327,8 @@ def _size(anatomy: Anatomy, about: str) -> Iterator[Notice]:
 
 
 def _attachments(anatomy: Anatomy, about: str) -> Iterator[Notice]:
-    for name, kind, size in anatomy.attachments:
+    for name, kind, size, packed in anatomy.attachments:
+        holds = REFUSED.intersection(_endings(one)[-1] for one in packed)
         *inner, last = _endings(name)
         hidden = REFUSED.intersection(inner) - {"com"}  # shop.com.pdf: a domain's name, not a program's
         shown = f"{name or '(no name)'} ({kind}, {size:,} bytes)"
@@ -336,6 +337,9 @@ def _attachments(anatomy: Anatomy, about: str) -> Iterator[Notice]:
             yield _notice("attachment", Grade.FAIL, about, what, shown, "Link to it instead.")
         elif hidden and last in ARCHIVES:
             what = f"an archive that says it holds a refused kind (.{min(hidden)})"
+            yield _notice("attachment", Grade.FAIL, about, what, shown, "Link to it instead; packing does not hide it.")
+        elif holds:
+            what = f"an archive that holds a refused kind (.{min(holds)})"
             yield _notice("attachment", Grade.FAIL, about, what, shown, "Link to it instead; packing does not hide it.")
         elif hidden:
             what = f"an attachment with two endings, one of them refused (.{min(hidden)})"

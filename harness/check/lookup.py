@@ -8,7 +8,7 @@ from harness.model.found import Found, Lookup
 
 NOT_ASKED = "not asked"
 OFFLINE = "offline"
-__all__ = ["NOT_ASKED", "OFFLINE", "Found", "Lookup", "PublicSuffixes", "Resolver", "Suffixes", "could_not"]
+__all__ = ["NOT_ASKED", "OFFLINE", "Found", "Lookup", "PublicSuffixes", "Resolver", "Suffixes", "could_not", "retry"]
 
 
 class Resolver(Protocol):
@@ -46,6 +46,13 @@ class PublicSuffixes:
     def is_public(self, ending: str) -> bool:
         """Tell a top-level domain that exists."""
         return bool(self._list.publicsuffix(ending, accept_unknown=False))
+
+
+def retry(lookup: Lookup) -> str:
+    """Say what to do about a question without an answer."""
+    if lookup.why.startswith("no such question"):
+        return "Correct the name: DNS can't be asked for it."
+    return "Ask again later."
 
 
 def could_not(lookup: Lookup) -> str:

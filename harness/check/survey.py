@@ -187,14 +187,14 @@ def _links(subject: Subject, tools: Tools, parts: Mapping[str, Anatomy]) -> list
     for listing in tools.blocklists:
         if listing.of == "domain":
             out += _listed(listing, dict.fromkeys((*domains, *named)), tools.resolver)
-    if not [n for n in out if n.grade in (Grade.FAIL, Grade.WARN, Grade.UNKNOWN)] and sites:
+    if sites:
         out.append(
             Notice(
                 "hosts",
                 Grade.OK,
                 "domains in the message",
                 f"{len(sites)} hosts of {len(domains)} domains",
-                ", ".join(list(domains)[:8]),
+                ", ".join(list(domains)[:MOST_LISTED]),
             )
         )
     return out

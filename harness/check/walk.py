@@ -43,6 +43,8 @@ def plan_walk(anatomy: Anatomy) -> tuple[list[str], list[Notice]]:
     for link, standing in _standings(anatomy):
         if link.scheme in ("http", "https"):
             standings.setdefault(link.url, []).append(standing)
+    for url in _pictures(anatomy):
+        standings.setdefault(url, []).append(Standing.CONTENT)
     left: dict[str, Standing] = {}
     for url, found in standings.items():
         if Standing.ENDS in found:
@@ -64,6 +66,12 @@ def plan_walk(anatomy: Anatomy) -> tuple[list[str], list[Notice]]:
         "Open it by hand with an address that may be taken off the list.",
     )
     return urls, [alone]
+
+
+def _pictures(anatomy: Anatomy) -> list[str]:
+    """Choose one picture of each host; one whose URL may name the reader would count as an opened mail."""
+    images = [link for link in anatomy.links if link.kind == "image" and link.scheme in ("http", "https")]
+    return list({link.host: link.url for link in reversed(images) if names_nobody(link.url)}.values())
 
 
 def _standings(anatomy: Anatomy) -> Iterator[tuple[Link, Standing]]:

@@ -51,6 +51,7 @@ def check(
     """
     from harness.check.notice import Grade, stops
     from harness.check.survey import survey
+    from harness.cli.report import terminal
 
     place = open_workspace(workspace)
     notices = survey(*prepare_check(place, campaign, segment, relay, live=live, follow=follow, offline=offline))
@@ -60,8 +61,15 @@ def check(
         leave(code)
     shown = [n for n in notices if everything or n.grade is not Grade.OK]
     if shown:
+        level = max(len("level") + 2, *(len(MARKS[n.grade.value]) for n in shown))
+        third = max(12, min(44, (terminal()[0] - level - 6) // 3))
         rows = [
-            [_wrap(f"{n.finding} [{n.about}]", 58), MARKS[n.grade.value], _wrap(n.evidence, 44), _wrap(n.do, 44)]
+            [
+                _wrap(f"{n.finding} [{n.about}]", third),
+                MARKS[n.grade.value],
+                _wrap(n.evidence, third),
+                _wrap(n.do, third),
+            ]
             for n in shown
         ]
         echo(table(rows, ["finding", "level", "evidence", "what to do"]))
@@ -273,7 +281,7 @@ def _address(sender: str) -> str:
 def _wrap(text: str, width: int) -> str:
     import textwrap
 
-    return "\n".join(textwrap.wrap(text, width, max_lines=6, placeholder=" …"))
+    return "\n".join(textwrap.wrap(text, width, max_lines=8, placeholder=" …"))
 
 
 def _object(campaign: str, notices: Sequence[Notice], code: int) -> dict[str, object]:

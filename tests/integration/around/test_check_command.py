@@ -74,6 +74,20 @@ def test_the_table_is_for_people(workspace: Path) -> None:
     assert "192.0.2.1" in result.stdout
 
 
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_the_table_fits_the_terminal(columns: int, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    (workspace / "variants/sale/body.html.j2").write_text(BODY % f'<a href="http://{"a" * 60}.test/{"b" * 99}">a</a>')
+    result = CliRunner().invoke(app, ["check", "sale", "--workspace", str(workspace), "--all"])
+    assert max(map(len, result.stdout.splitlines()[:-1])) <= columns
+
+
+def test_the_registered_domains_of_the_message_are_always_listed(workspace: Path) -> None:
+    (workspace / "variants/sale/body.html.j2").write_text(BODY % '<a href="https://www.nowhere.test/x">See</a>')
+    (hosts,) = [f for f in run(workspace)[1]["findings"] if f["id"] == "hosts"]
+    assert hosts["evidence"] == "good.test, nowhere.test"
+
+
 def test_offline_everything_of_dns_could_not_be_checked_and_nothing_is_missing(workspace: Path) -> None:
     code, told = run(workspace, "--offline")
     assert code == 0

@@ -166,6 +166,7 @@ def test_a_button_below_a_question_about_the_mailing_is_no_content() -> None:
     assert "https://go.example/q/1" not in walked(page + LETTER + FOOTER)[0]
 
 
+LOGO = "https://shop.example/logo.png"
 FOOTER = (
     '<p>You receive this because you bought something. <a href="https://click.example/c/99">Unsubscribe</a> or '
     '<a href="https://click.example/c/98">change what you get</a>.</p>'
@@ -186,12 +187,12 @@ CAMPAIGN = f"""<html><body>
 
 def test_the_content_of_a_usual_campaign_is_followed_behind_its_click_tracking() -> None:
     urls, said = walked(CAMPAIGN)
-    assert urls == {f"https://click.example/c/{n}" for n in range(1, 9)}
+    assert urls == {*(f"https://click.example/c/{n}" for n in range(1, 9)), LOGO}
     assert said == {"link-unsubscribe": "note"}
 
 
 def test_a_tracked_page_whose_link_for_unsubscribing_is_not_known_is_left_alone() -> None:
-    assert walked(CAMPAIGN.replace(FOOTER, '<p>Shop <a href="https://click.example/c/99">ade</a></p>'))[0] == set()
+    assert walked(CAMPAIGN.replace(FOOTER, '<p>Shop <a href="https://click.example/c/99">ade</a></p>'))[0] == {LOGO}
 
 
 def test_links_that_name_nobody_are_followed_without_more_ado() -> None:
@@ -252,6 +253,12 @@ def test_a_hostile_page_takes_no_time_to_walk(page: str) -> None:
     start = time.process_time()
     walked(page, re.sub("<.*?>", "\n", page))
     assert time.process_time() - start < 6
+
+
+def test_one_picture_of_each_host_is_asked_for_unless_its_url_may_name_the_reader() -> None:
+    sources = ("shop.example/tent.png", "shop.example/shoe.png", "open.example/o/a8Xk2.gif", "cdn.example/tent.png")
+    page = "".join(f'<img src="https://{source}" alt="">' for source in sources)
+    assert walked(page)[0] == {"https://shop.example/tent.png", "https://cdn.example/tent.png"}
 
 
 def test_images_and_other_schemes_are_not_opened() -> None:
