@@ -85,6 +85,16 @@ class Spf:
     error: str = ""
     failed: str = ""
 
+    @property
+    def passes(self) -> bool | None:
+        """Tell whether every sending IP passes; None where that is not known."""
+        if self.record is None and not self.failed:
+            return False
+        results = set(self.results.values())
+        if not results - {"pass"}:
+            return True if results else None
+        return False if results - {"pass", "uncertain", "temperror"} else None
+
 
 def evaluate(domain: str, ips: Sequence[str], resolver: Resolver) -> Spf:
     """Read a domain's SPF, count its lookups, and evaluate it for each sending IP."""

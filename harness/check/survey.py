@@ -19,7 +19,7 @@ from harness.check.chain import chain_notices, redirected
 from harness.check.display import display_notices
 from harness.check.form import form_notices
 from harness.check.hosts import literal, site_notices, sites_of
-from harness.check.identity import dkim_notices, dmarc_notices, find_dmarc, tags_of
+from harness.check.identity import dmarc_notices, find_dmarc
 from harness.check.link import Link, host_name
 from harness.check.linktext import link_notices
 from harness.check.lookup import NOT_ASKED, Resolver, Suffixes
@@ -27,6 +27,7 @@ from harness.check.notice import Grade, Notice, worst_first
 from harness.check.route import Greeting, route_notices
 from harness.check.seedling import SeedPast, arrival_notices, seed_notices
 from harness.check.sendinghost import courtesy_notices, greeting_notices, ip_notices, mail_from_notices
+from harness.check.signing import Signer, find_key
 from harness.check.spamscore import Score, spam_notices
 from harness.check.spf import evaluate, spf_notices
 from harness.check.walk import plan_walk
@@ -51,7 +52,7 @@ class Subject:
     segment: Segment
     messages: Mapping[str, bytes]
     rungs: Sequence[tuple[str, Callable[[], bytes]]] = ()  # made when they are scored: there may be thousands
-    signing: Sequence[tuple[str, str]] = ()  # (domain, selector)
+    signers: Sequence[Signer] = ()
     received: Sequence[tuple[str, str]] = ()  # (about, Authentication-Results) of controls read back
     past: Mapping[str, SeedPast] = field(default_factory=dict)
     transactional: bool = False
@@ -100,10 +101,11 @@ def survey(subject: Subject, tools: Tools) -> list[Notice]:
 def _authentication(subject: Subject, tools: Tools) -> list[Notice]:
     resolver, out = tools.resolver, []
     out += mail_from_notices(subject.mail_from, resolver)
-    out += spf_notices(evaluate(subject.mail_from, subject.relay.sending_ips, resolver))
-    for domain, selector in subject.signing:
-        out += dkim_notices(domain, selector, resolver)
-    if not subject.signing:
+    spf = evaluate(subject.mail_from, subject.relay.sending_ips, resolver)
+    out += spf_notices(spf)
+    keys = [find_key(signer, resolver) for signer in subject.signers]
+    out += [notice for key in keys for notice in key.notices]
+    if not keys:
         out.append(Notice("dkim", Grade.UNKNOWN, f"From {subject.from_domain}", "DKIM could not be checked: no "
             "selector is known", "",
                           "Name it in check.yaml (dkim: [{domain, selector}]), or read a delivered copy "
@@ -111,8 +113,7 @@ def _authentication(subject: Subject, tools: Tools) -> list[Notice]:
     dmarc, problems = find_dmarc(subject.from_domain, resolver, tools.suffixes)
     out += problems
     if dmarc:
-        signing = [domain for domain, _ in subject.signing]
-        out += dmarc_notices(dmarc, subject.from_domain, subject.mail_from, signing, tools.suffixes)
+        out += dmarc_notices(dmarc, subject.from_domain, spf, keys, tools.suffixes)
     for ip in subject.relay.sending_ips:
         out += ip_notices(ip, resolver)
     for listing in tools.blocklists:
@@ -254,13 +255,3 @@ def _not_asked(notices: list[Notice]) -> list[Notice]:
 
 def _once(notices: Sequence[Notice]) -> list[Notice]:
     return list(dict.fromkeys(notices))
-
-
-def signatures(raw: bytes) -> list[tuple[str, str]]:
-    """Return (domain, selector) of a received copy's DKIM signatures."""
-    out = []
-    for value in dissect(raw).all("DKIM-Signature"):
-        tags = tags_of(value)
-        if tags.get("d") and tags.get("s"):
-            out.append((tags["d"].lower(), tags["s"]))
-    return out

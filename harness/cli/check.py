@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from harness.campaign.expand import Expansion
     from harness.check.notice import Notice
     from harness.check.route import Greeting
+    from harness.check.signing import Signer
     from harness.check.spamscore import Score
     from harness.check.survey import Subject, Tools
     from harness.edge.check_file import CheckFile
@@ -85,6 +86,7 @@ def prepare_check(
     from harness.campaign.expand import expand
     from harness.check.blocklist import Blocklist
     from harness.check.lookup import PublicSuffixes
+    from harness.check.signing import Signer
     from harness.check.survey import Subject, Tools
     from harness.check.walk import may_unsubscribe
     from harness.edge.web import Follower
@@ -102,12 +104,12 @@ def prepare_check(
     messages, direct = _build(expansion, seeds, now)
     rungs = _rungs(expansion, seeds, now) if settings.spamd else []
     facts, sent = history(place, seeds, now)
-    received, signing = _read_back(facts, whole)
-    signing = [*((s.domain.lower(), s.selector) for s in settings.dkim), *signing]
+    received, signers = _read_back(facts, whole)
+    signers = [*(Signer(named.domain.lower(), named.selector) for named in settings.dkim), *signers]
     if whole.dkim:
-        signing.insert(0, (whole.dkim.domain.lower(), whole.dkim.selector))
+        signers.insert(0, Signer(whole.dkim.domain.lower(), whole.dkim.selector))
     subject = Subject(
-        _address(whole.sender), whole.envelope_sender, through, seeds, messages, rungs, tuple(dict.fromkeys(signing)),
+        _address(whole.sender), whole.envelope_sender, through, seeds, messages, rungs, tuple(dict.fromkeys(signers)),
         received, past_of(seeds, through, facts, sent, now=now, read=reader(place)), whole.transactional, direct,
     )  # fmt: skip
     resolver = _resolver(settings, offline=offline)
@@ -185,13 +187,13 @@ def _message(expansion: Expansion, factors: frozenset[str], seed: Seed, now: dat
     return expansion.message(factors, seed, Identity("check00000000000", date, seed.address)).content
 
 
-def _read_back(facts: Sequence[RunFacts], campaign: Campaign) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+def _read_back(facts: Sequence[RunFacts], campaign: Campaign) -> tuple[list[tuple[str, str]], list[Signer]]:
     """Return what receivers found in this campaign's control copies, and the signatures that they carried."""
-    from harness.check.survey import signatures
+    from harness.check.signing import signers_of
     from harness.model.variant import CONTROL
 
     received: list[tuple[str, str]] = []
-    signing: list[tuple[str, str]] = []
+    signers: list[Signer] = []
     for run in facts:
         for trial in run.trials:
             if run.run.campaign != campaign.name or trial.variant != CONTROL:
@@ -200,8 +202,8 @@ def _read_back(facts: Sequence[RunFacts], campaign: Campaign) -> tuple[list[tupl
                 if arrival.authentication:
                     received.append((f"control to {trial.recipient}, run {run.run.id}", arrival.authentication))
                 if arrival.content:
-                    signing += signatures(arrival.content)
-    return received[-3:], list(dict.fromkeys(signing))
+                    signers += signers_of(arrival.content)
+    return received[-3:], list(dict.fromkeys(signers))
 
 
 def greet(place: Workspace, relay: Relay) -> Greeting | None:

@@ -74,7 +74,7 @@ def test_a_wrong_key_of_check_yaml_is_refused_with_line_and_nearest(workspace: P
     [
         ("good.test", "k1", "192.0.2.1", {}),
         ("good.test", "esp", "192.0.2.3", {"ptr-missing": "fail"}),
-        ("good.test", "none", "203.0.113.5", {"dkim-missing": "fail", "spf-ip": "fail", "ptr-missing": "fail"}),
+        ("good.test", "none", "203.0.113.5", {"dkim-missing": "fail", "spf-ip": "fail", "dmarc-fail": "fail", "ptr-missing": "fail"}),
         ("good.test", "big", "192.0.2.2", {"ptr-forward": "fail"}),
         ("good.test", "ed", "192.0.2.4", {"ptr-generic": "warn"}),
         ("good.test", "dead", "192.0.2.5", {"dkim": "unknown"}),

@@ -17,11 +17,12 @@ import pytest
 
 from harness.check.blocklist import Blocklist, listing_notices, trust_notices
 from harness.check.hosts import Site, site_notices
-from harness.check.identity import dkim_notices, dmarc_notices, find_dmarc
+from harness.check.identity import dmarc_notices, find_dmarc
 from harness.check.link import Link
 from harness.check.lookup import Found, PublicSuffixes, Resolver, could_not
 from harness.check.notice import Grade, Notice
 from harness.check.sendinghost import courtesy_notices, greeting_notices, helo_notices, ip_notices, mail_from_notices
+from harness.check.signing import Signer, find_key
 from harness.check.spf import evaluate, spf_notices
 from harness.edge.dns import MOST_SILENCES, Dns, Offline
 from harness.model.relay import Relay
@@ -154,12 +155,12 @@ def test_spf_lookups_are_counted_through_includes(resolver: Resolver) -> None:
     ],
 )
 def test_dkim(selector: str, domain: str, wanted: tuple[str, str], resolver: Resolver) -> None:
-    assert told(dkim_notices(domain, selector, resolver)) == [wanted]
+    assert told(find_key(Signer(domain, selector), resolver).notices) == [wanted]
 
 
 def test_no_such_name_and_no_such_record_are_told_apart(resolver: Resolver) -> None:
-    assert dkim_notices("good.test", "none", resolver)[0].evidence.endswith("no such name (NXDOMAIN)")
-    assert dkim_notices("good.test", "other", resolver)[0].evidence.endswith("no TXT record")
+    assert find_key(Signer("good.test", "none"), resolver).notices[0].evidence.endswith("no such name (NXDOMAIN)")
+    assert find_key(Signer("good.test", "other"), resolver).notices[0].evidence.endswith("no TXT record")
 
 
 def test_an_answer_that_is_cut_off_and_can_not_be_had_whole_is_no_answer(suffixes: PublicSuffixes) -> None:
@@ -170,41 +171,68 @@ def test_an_answer_that_is_cut_off_and_can_not_be_had_whole_is_no_answer(suffixe
 
 
 def test_a_short_key_does_not_hide_that_it_is_in_test_mode(resolver: Resolver) -> None:
-    assert told(dkim_notices("bad.test", "both", resolver)) == [("dkim-short", "warn"), ("dkim-testing", "warn")]
+    assert told(find_key(Signer("bad.test", "both"), resolver).notices) == [
+        ("dkim-short", "warn"),
+        ("dkim-testing", "warn"),
+    ]
+
+
+OURS, ESPS = ("192.0.2.1",), ("203.0.113.5",)  # good.test's SPF names the first alone
 
 
 @pytest.mark.parametrize(
-    ("author", "mail_from", "signing", "wanted"),
+    ("author", "mail_from", "signers", "ips", "wanted"),
     [
-        ("good.test", "good.test", ("good.test",), [("dmarc", "ok")]),
-        ("good.test", "b.good.test", (), [("dmarc", "ok")]),
-        ("good.test", "esp.test", ("good.test",), [("dmarc", "ok")]),
-        ("good.test", "good.test", ("esp.test",), [("dmarc", "ok"), ("dmarc-dkim", "warn")]),
-        ("good.test", "esp.test", ("esp.test",), [("dmarc-alignment", "fail")]),
-        ("good.test", "esp.test", (), [("dmarc-alignment", "unknown")]),
-        ("strict.test", "b.strict.test", ("b.strict.test",), [("dmarc-alignment", "fail")]),
-        ("strict.test", "strict.test", (), [("dmarc", "ok")]),
-        ("news.parent.test", "parent.test", ("parent.test",), [("dmarc", "ok")]),
-        ("two.test", "two.test", (), [("dmarc-invalid", "fail")]),
-        ("typo.test", "typo.test", (), [("dmarc-invalid", "fail")]),
-        ("unsaid.test", "unsaid.test", (), [("dmarc-invalid", "warn"), ("dmarc-none", "note"), ("dmarc", "ok")]),
-        ("later.test", "later.test", (), [("dmarc-missing", "fail")]),
-        ("away.test", "away.test", (), [("dmarc", "ok")]),
-        ("open.test", "open.test", (), [("dmarc-none", "note"), ("dmarc-reports", "note"), ("dmarc", "ok")]),
-        ("empty.test", "empty.test", (), [("dmarc-missing", "fail")]),
-        ("failing.test", "failing.test", (), [("dmarc", "unknown")]),
+        ("good.test", "good.test", ["k1@good.test"], OURS, [("dmarc", "ok")]),
+        ("good.test", "good.test", [], OURS, [("dmarc", "ok")]),
+        ("good.test", "esp.test", ["k1@good.test"], (), [("dmarc", "ok")]),
+        ("good.test", "good.test", ["k1@good.test"], ESPS, [("dmarc", "ok")]),
+        ("good.test", "good.test", ["k1@esp.test"], OURS, [("dmarc", "ok"), ("dmarc-dkim", "warn")]),
+        ("good.test", "good.test", ["none@good.test"], OURS, [("dmarc", "ok"), ("dmarc-dkim", "warn")]),
+        # aligned, and nothing of it passes
+        ("good.test", "good.test", ["k1@esp.test"], ESPS, [("dmarc-fail", "fail")]),
+        ("good.test", "good.test", ["k1@esp.test"], (*OURS, *ESPS), [("dmarc-fail", "fail")]),
+        ("good.test", "good.test", ["none@good.test"], ESPS, [("dmarc-fail", "fail")]),
+        ("good.test", "esp.test", ["none@good.test"], OURS, [("dmarc-fail", "fail")]),
+        ("good.test", "b.good.test", ["k1@esp.test"], (), [("dmarc-fail", "fail")]),  # no SPF record there
+        ("open.test", "nowhere.open.test", ["none@open.test"], OURS,
+         [("dmarc-none", "note"), ("dmarc-reports", "note"), ("dmarc-fail", "warn")]),
+        # not known
+        ("good.test", "good.test", ["k1@esp.test"], (), [("dmarc-alignment", "unknown")]),
+        ("good.test", "good.test", [], ESPS, [("dmarc-alignment", "unknown")]),
+        ("good.test", "esp.test", [], OURS, [("dmarc-alignment", "unknown")]),
+        ("good.test", "esp.test", ["dead@good.test"], OURS, [("dmarc-alignment", "unknown")]),
+        ("good.test", "x.failing.test", ["none@good.test"], OURS, [("dmarc-fail", "fail")]),
+        # not aligned
+        ("good.test", "esp.test", ["k1@esp.test"], OURS, [("dmarc-alignment", "fail")]),
+        ("strict.test", "b.strict.test", ["k@b.strict.test"], OURS, [("dmarc-alignment", "fail")]),
+        ("open.test", "good.test", ["k1@good.test"], OURS,
+         [("dmarc-none", "note"), ("dmarc-reports", "note"), ("dmarc-alignment", "warn")]),
+        ("news.parent.test", "parent.test", ["k1@parent.test"], OURS, [("dmarc-fail", "fail")]),
+        ("two.test", "two.test", [], OURS, [("dmarc-invalid", "fail")]),
+        ("typo.test", "typo.test", [], OURS, [("dmarc-invalid", "fail")]),
+        ("unsaid.test", "unsaid.test", [], OURS,
+         [("dmarc-invalid", "warn"), ("dmarc-none", "note"), ("dmarc-alignment", "unknown")]),
+        ("later.test", "later.test", [], OURS, [("dmarc-missing", "fail")]),
+        ("away.test", "away.test", ["k1@good.test"], OURS, [("dmarc-fail", "fail")]),
+        ("empty.test", "empty.test", [], OURS, [("dmarc-missing", "fail")]),
+        ("failing.test", "failing.test", [], OURS, [("dmarc", "unknown")]),
     ],
-)
-def test_dmarc(
+)  # fmt: skip
+def test_dmarc_asks_that_something_aligned_passes(
     author: str,
     mail_from: str,
-    signing: tuple[str, ...],
+    signers: list[str],
+    ips: tuple[str, ...],
     wanted: list[tuple[str, str]],
     resolver: Resolver,
     suffixes: PublicSuffixes,
 ) -> None:
-    dmarc, problems = find_dmarc(author, resolver, suffixes)
-    assert told(problems + (dmarc_notices(dmarc, author, mail_from, signing, suffixes) if dmarc else [])) == wanted
+    keys = [find_key(Signer(domain, selector), resolver) for selector, _, domain in (s.partition("@") for s in signers)]
+    dmarc, notices = find_dmarc(author, resolver, suffixes)
+    if dmarc:
+        notices = notices + dmarc_notices(dmarc, author, evaluate(mail_from, ips, resolver), keys, suffixes)
+    assert told(notices) == wanted
 
 
 def test_a_subdomain_has_its_parents_subdomain_policy(resolver: Resolver, suffixes: PublicSuffixes) -> None:
@@ -340,7 +368,7 @@ def asked_all(resolver: Resolver, suffixes: PublicSuffixes) -> list[Notice]:
     """Everything that is asked for a sender who has all of it."""
     return [
         *mail_from_notices("good.test", resolver), *spf_notices(evaluate("good.test", ("192.0.2.1",), resolver)),
-        *dkim_notices("good.test", "k1", resolver), *find_dmarc("good.test", resolver, suffixes)[1],
+        *find_key(Signer("good.test", "k1"), resolver).notices, *find_dmarc("good.test", resolver, suffixes)[1],
         *ip_notices("192.0.2.1", resolver), *helo_notices("mx.good.test", resolver),
         *courtesy_notices("good.test", "good.test", "default", resolver),
         *site_notices(Site("www.good.test", ("link",)), [], resolver, suffixes),

@@ -10,7 +10,8 @@ from harness.check.lookup import Found, Lookup, PublicSuffixes
 from harness.check.notice import Grade, Notice, stops
 from harness.check.route import Greeting, route_notices
 from harness.check.seedling import SeedPast, arrival_notices, results_of, seed_notices
-from harness.check.survey import Subject, Tools, signatures, survey
+from harness.check.signing import Signer, signers_of
+from harness.check.survey import Subject, Tools, survey
 from harness.model.hop import Hop
 from harness.model.relay import Answers, BounceSource, Relay, Tls
 from harness.model.seed import Seed, Segment
@@ -150,7 +151,8 @@ def test_one_good_signature_of_several_is_enough(header: str, wanted: dict[str, 
 
 
 def test_signatures_of_a_received_copy_name_selectors() -> None:
-    assert signatures(mail(DKIM_Signature="v=1; a=rsa-sha256; d=Shop.example; s=k1; b=abc")) == [("shop.example", "k1")]
+    raw = mail(DKIM_Signature="v=1; a=rsa-sha256; d=Shop.example; s=k1; b=abc")
+    assert signers_of(raw) == [Signer("shop.example", "k1")]
 
 
 def whole(relay: Relay, segment: Segment, **tools: object) -> list[Notice]:

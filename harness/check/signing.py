@@ -1,0 +1,124 @@
+"""Signing: who signs a message, and whether a verifier can use the key that is published for it (RFC 6376)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from harness.check.anatomy import dissect
+from harness.check.lookup import Resolver, could_not
+from harness.check.notice import Grade, Notice
+
+WEAK_BITS = 1024  # RFC 8301: signers must use at least 1024, should use 2048; verifiers must not accept less than 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """A domain and selector: named in check.yaml or campaign.yaml, or seen in a copy that was read back."""
+
+    domain: str
+    selector: str
+
+    @property
+    def about(self) -> str:
+        """Name it in the table."""
+        return f"DKIM {self.selector}, d={self.domain}"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What is published for a signer; `usable` is None where that could not be found out."""
+
+    signer: Signer
+    usable: bool | None
+    notices: list[Notice] = field(default_factory=list)
+
+
+def tags_of(record: str) -> dict[str, str]:
+    """Cut a tag list (RFC 6376 section 3.2) into its tags."""
+    pairs = (part.partition("=") for part in record.split(";"))
+    return {name.strip().lower(): re.sub(r"\s+", "", value) for name, sign, value in pairs if sign}
+
+
+def signers_of(raw: bytes) -> list[Signer]:
+    """Return who signed a message."""
+    signed = [tags_of(value) for value in dissect(raw).all("DKIM-Signature")]
+    return [Signer(tags["d"].lower(), tags["s"]) for tags in signed if tags.get("d") and tags.get("s")]
+
+
+def find_key(signer: Signer, resolver: Resolver) -> Key:
+    """Look a signer's key up, and say what is wrong with it."""
+    about, name = signer.about, f"{signer.selector}._domainkey.{signer.domain}"
+    found = resolver.ask(name, "TXT")
+    if found.failed:
+        unknown = Notice(
+            "dkim", Grade.UNKNOWN, about, "DKIM key could not be checked", could_not(found), "Ask again later."
+        )
+        return Key(signer, None, [unknown])
+    if not found.records:
+        do = "Publish the key that the relay signs with, or name the right selector in check.yaml."
+        missing = Notice(
+            "dkim-missing", Grade.FAIL, about, "no DKIM key under this selector", f"TXT {name}: {found.none}", do
+        )
+        return Key(signer, False, [missing])
+    record = next((r for r in found.records if "p=" in r), found.records[0])
+    tags = tags_of(record)
+    useless = _useless(about, record, tags)
+    return Key(signer, False, [useless]) if useless else Key(signer, True, _useful(about, record, tags))
+
+
+def _useless(about: str, record: str, tags: Mapping[str, str]) -> Notice | None:
+    """Say why no verifier may use a key."""
+    shown = record[:200]
+    if "p" not in tags or tags.get("v", "DKIM1") != "DKIM1":
+        do = "Publish v=DKIM1; k=rsa; p=…"
+        return Notice("dkim-invalid", Grade.FAIL, about, "the DKIM record holds no key", shown, do)
+    if not tags["p"]:
+        do = "Sign with a key that is published."
+        return Notice("dkim-revoked", Grade.FAIL, about, "this DKIM key is revoked (empty p=)", shown, do)
+    kind, bits = _read(tags)
+    if bits == 0:
+        do = "Publish the key as base64 in one record."
+        return Notice("dkim-invalid", Grade.FAIL, about, "the DKIM key can't be read", shown, do)
+    if kind == "rsa" and bits < WEAK_BITS:
+        do = "Receivers ignore keys under 1024 bits (RFC 8301); make one of 2048."
+        return Notice("dkim-weak", Grade.FAIL, about, f"the DKIM key has {bits} bits", shown, do)
+    return None
+
+
+def _useful(about: str, record: str, tags: Mapping[str, str]) -> list[Notice]:
+    """Say what could be better about a key that verifiers use."""
+    (kind, bits), shown = _read(tags), record[:120]
+    out = []
+    if kind == "rsa" and bits < 2048:
+        do = "Make one of 2048 bits (RFC 8301 section 3.2)."
+        out.append(Notice("dkim-short", Grade.WARN, about, f"the DKIM key has {bits} bits", shown, do))
+    if "y" in tags.get("t", "").split(":"):
+        do = "Take t=y out; receivers may treat the mail as unsigned."
+        out.append(Notice("dkim-testing", Grade.WARN, about, "the DKIM key is in test mode (t=y)", shown, do))
+    return out or [Notice("dkim", Grade.OK, about, f"DKIM key of {bits} bits ({kind})", shown)]
+
+
+def _read(tags: Mapping[str, str]) -> tuple[str, int]:
+    """Return a key's algorithm and bits, 0 bits if it can't be read."""
+    kind = tags.get("k", "rsa").lower()
+    try:
+        raw = base64.b64decode(tags["p"], validate=True)
+    except (binascii.Error, ValueError):
+        return kind, 0
+    if kind == "ed25519":
+        return kind, 256 if len(raw) == 32 else 0
+    if kind != "rsa":
+        return kind, 0
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+    from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+    try:
+        key = load_der_public_key(raw)
+    except (ValueError, UnsupportedAlgorithm):
+        return kind, 0
+    return kind, key.key_size if isinstance(key, RSAPublicKey) else 0
