@@ -21,6 +21,7 @@ class Signer:
 
     domain: str
     selector: str
+    public: bytes = b""  # of campaign.yaml's private key, as DER: what must be published
 
     @property
     def about(self) -> str:
@@ -66,32 +67,36 @@ def find_key(signer: Signer, resolver: Resolver) -> Key:
         return Key(signer, False, [missing])
     record = next((r for r in found.records if "p=" in r), found.records[0])
     tags = tags_of(record)
-    useless = _useless(about, record, tags)
+    useless = _useless(signer, record, tags)
     return Key(signer, False, [useless]) if useless else Key(signer, True, _useful(about, record, tags))
 
 
-def _useless(about: str, record: str, tags: Mapping[str, str]) -> Notice | None:
-    """Say why no verifier may use a key."""
-    shown = record[:200]
+def _useless(signer: Signer, record: str, tags: Mapping[str, str]) -> Notice | None:
+    """Say why no verifier can use a key for this signer."""
+    about, shown = signer.about, record[:200]
     if "p" not in tags or tags.get("v", "DKIM1") != "DKIM1":
         do = "Publish v=DKIM1; k=rsa; p=…"
         return Notice("dkim-invalid", Grade.FAIL, about, "the DKIM record holds no key", shown, do)
     if not tags["p"]:
         do = "Sign with a key that is published."
         return Notice("dkim-revoked", Grade.FAIL, about, "this DKIM key is revoked (empty p=)", shown, do)
-    kind, bits = _read(tags)
+    kind, bits, published = _read(tags)
     if bits == 0:
         do = "Publish the key as base64 in one record."
         return Notice("dkim-invalid", Grade.FAIL, about, "the DKIM key can't be read", shown, do)
     if kind == "rsa" and bits < WEAK_BITS:
         do = "Receivers ignore keys under 1024 bits (RFC 8301); make one of 2048."
         return Notice("dkim-weak", Grade.FAIL, about, f"the DKIM key has {bits} bits", shown, do)
+    if signer.public and signer.public != published:
+        what = "the published key does not belong to the key that campaign.yaml signs with"
+        do = "Publish the public half of dkim.key under this selector, or sign with the key that is published."
+        return Notice("dkim-mismatch", Grade.FAIL, about, what, shown, do)
     return None
 
 
 def _useful(about: str, record: str, tags: Mapping[str, str]) -> list[Notice]:
     """Say what could be better about a key that verifiers use."""
-    (kind, bits), shown = _read(tags), record[:120]
+    (kind, bits, _), shown = _read(tags), record[:120]
     out = []
     if kind == "rsa" and bits < 2048:
         do = "Make one of 2048 bits (RFC 8301 section 3.2)."
@@ -102,23 +107,25 @@ def _useful(about: str, record: str, tags: Mapping[str, str]) -> list[Notice]:
     return out or [Notice("dkim", Grade.OK, about, f"DKIM key of {bits} bits ({kind})", shown)]
 
 
-def _read(tags: Mapping[str, str]) -> tuple[str, int]:
-    """Return a key's algorithm and bits, 0 bits if it can't be read."""
+def _read(tags: Mapping[str, str]) -> tuple[str, int, bytes]:
+    """Return a key's algorithm, its bits (0 if it can't be read) and the key itself."""
     kind = tags.get("k", "rsa").lower()
     try:
         raw = base64.b64decode(tags["p"], validate=True)
     except (binascii.Error, ValueError):
-        return kind, 0
+        return kind, 0, b""
     if kind == "ed25519":
-        return kind, 256 if len(raw) == 32 else 0
+        return kind, 256 if len(raw) == 32 else 0, raw
     if kind != "rsa":
-        return kind, 0
+        return kind, 0, raw
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-    from cryptography.hazmat.primitives.serialization import load_der_public_key
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
     try:
         key = load_der_public_key(raw)
     except (ValueError, UnsupportedAlgorithm):
-        return kind, 0
-    return kind, key.key_size if isinstance(key, RSAPublicKey) else 0
+        return kind, 0, raw
+    if not isinstance(key, RSAPublicKey):
+        return kind, 0, raw
+    return kind, key.key_size, key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

@@ -89,6 +89,7 @@ def prepare_check(
     from harness.check.signing import Signer
     from harness.check.survey import Subject, Tools
     from harness.check.walk import may_unsubscribe
+    from harness.edge.dkim_signer import public_key
     from harness.edge.web import Follower
     from harness.run.past import history, past_of
 
@@ -107,7 +108,7 @@ def prepare_check(
     received, signers = _read_back(facts, whole)
     signers = [*(Signer(named.domain.lower(), named.selector) for named in settings.dkim), *signers]
     if whole.dkim:
-        signers.insert(0, Signer(whole.dkim.domain.lower(), whole.dkim.selector))
+        signers.insert(0, Signer(whole.dkim.domain.lower(), whole.dkim.selector, public_key(whole.dkim)))
     subject = Subject(
         _address(whole.sender), whole.envelope_sender, through, seeds, messages, rungs, tuple(dict.fromkeys(signers)),
         received, past_of(seeds, through, facts, sent, now=now, read=reader(place)), whole.transactional, direct,

@@ -17,7 +17,7 @@ from harness.cli.main import app
 from harness.errors import ConfigError
 from tests.integration.around.conftest import BODY, CAMPAIGN
 from tests.integration.around.servers import talking
-from tests.integration.around.zones import free_port
+from tests.integration.around.zones import free_port, own_pem
 
 
 def run(workspace: Path, *more: str) -> tuple[int, dict[str, Any]]:
@@ -104,6 +104,42 @@ def test_authentication_is_told_by_what_the_zone_holds(
         if f["id"].startswith(sections) and f["level"] not in ("ok", "note")
     }
     assert wrong == wanted
+
+
+def signing(workspace: Path, selector: str, key: str, more: str = "") -> None:
+    """Have the harness itself sign the campaign."""
+    folder = workspace / "variants/sale"
+    (folder / "key.pem").write_text(key)
+    dkim = f"dkim: {{domain: good.test, selector: {selector}, key: key.pem{more}}}\n"
+    (folder / "campaign.yaml").write_text(CAMPAIGN + dkim)
+
+
+def test_the_key_that_signs_is_held_against_the_one_that_is_published(workspace: Path) -> None:
+    signing(workspace, "own", own_pem())
+    code, told = run(workspace)
+    assert code == 0
+    assert ("DKIM own, d=good.test", "ok") in {(f["about"], f["level"]) for f in told["findings"]}
+    signing(workspace, "k1", own_pem())
+    (workspace / "check.yaml").write_text(
+        (workspace / "check.yaml").read_text().replace("selector: k1", "selector: ed")
+    )
+    code, told = run(workspace)
+    (mismatch,) = [f for f in told["findings"] if f["id"] == "dkim-mismatch"]
+    assert (code, mismatch["level"]) == (4, "fail")
+    assert own_pem().splitlines()[5] not in json.dumps(told)
+
+
+@pytest.mark.parametrize(
+    ("key", "more", "said"),
+    [("nonsense", "", "can't sign with this key"), (own_pem(), ", headers: [subject]", "From must be signed")],
+)
+def test_a_key_that_can_not_sign_is_told_in_the_words_of_a_run(key: str, more: str, said: str, workspace: Path) -> None:
+    signing(workspace, "own", key, more)
+    for command in (["check", "sale"], ["run", "sale", "--yes"]):
+        result = CliRunner().invoke(app, [*command, "--workspace", str(workspace)])
+        assert isinstance(result.exception, ConfigError)
+        assert said in str(result.exception)
+        assert "\n" not in str(result.exception)
 
 
 @pytest.mark.parametrize("wish", [["--follow"], ["--live"], ["--follow", "--live"]])

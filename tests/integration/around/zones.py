@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 NSD = shutil.which("nsd") or ("/usr/sbin/nsd" if Path("/usr/sbin/nsd").is_file() else None)
 WITHOUT_NSD = "no name server to ask: install Debian's nsd"
@@ -28,6 +28,7 @@ mx.good.test. A 192.0.2.1
 good.test. TXT "v=spf1 ip4:192.0.2.0/28 include:esp.test -all"
 esp.test. TXT "v=spf1 ip4:198.51.100.0/24 ~all"
 k1._domainkey.good.test. TXT {rsa2048}
+own._domainkey.good.test. TXT {own}
 ed._domainkey.good.test. TXT "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
 big._domainkey.good.test. TXT {rsa4096}
 esp._domainkey.good.test. CNAME k1._domainkey.esp.test.
@@ -128,16 +129,31 @@ test.dbl.test. A 127.0.1.2
 """
 
 
+OWN = generate_private_key(65537, 2048)  # whose public half is published under `own`
+
+
+def own_pem() -> str:
+    """Return the key whose public half is published under `own`."""
+    return OWN.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
 def _key(bits: int, extra: str = "") -> str:
-    """Make a DKIM record with a real key, cut into strings of 200."""
+    """Make a DKIM record with a real key."""
     if bits < 1024:  # no library makes one so weak; a published one is only read
         raw = base64.b64decode(
             "MFwwDQYJKoZIhvcNAQEBBQADSwAwSAJBAL51rsvkbd0pKHPbIfZSoOcTSuTyaN+QcsvKl3f5MVGe/i0N+y04FXYYAMcKqtrpnr6ICHbIkWNL45o6BIzNK18CAwEAAQ=="
         )
     else:
-        raw = (
-            generate_private_key(65537, bits).public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        )
+        raw = _public(generate_private_key(65537, bits))
+    return _record(raw, extra)
+
+
+def _public(key: RSAPrivateKey) -> bytes:
+    return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def _record(raw: bytes, extra: str = "") -> str:
+    """Write a DKIM record, cut into strings of 200."""
     text = f"v=DKIM1; k=rsa; {extra}p={base64.b64encode(raw).decode()}"
     return " ".join(f'"{text[i : i + 200]}"' for i in range(0, len(text), 200))
 
@@ -159,7 +175,7 @@ def name_server(folder: Path) -> Iterator[int]:
     port = free_port()
     included = "\n".join(f'i{n}.test. TXT "v=spf1 ip4:203.0.113.{n} -all"' for n in range(12))
     zone = ZONE.format(
-        rsa2048=_key(2048), rsa4096=_key(4096), padding=" ".join([f'"{"x" * 200}"'] * 20), ten=" ".join(f"include:i{n}.test" for n in range(10)),
+        own=_record(_public(OWN)), rsa2048=_key(2048), rsa4096=_key(4096), padding=" ".join([f'"{"x" * 200}"'] * 20), ten=" ".join(f"include:i{n}.test" for n in range(10)),
         rsa1024=_key(1024), rsa512=_key(512), testing=_key(2048, "t=y; "), both=_key(1024, "t=y; "),
         crowd="\n".join(f"crowd.test. MX {n} mx.good.test." for n in range(11)),
         includes=" ".join(f"include:i{n}.test" for n in range(12)), included=included,
