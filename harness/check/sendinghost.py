@@ -15,6 +15,15 @@ MOST_NAMES = 5  # names of one IP
 _LINES = r"(?:^|[.-])(?:dynamic|dyn|dhcp|pool|a?dsl)(?=[.\d-]|$)"  # what access providers call their customers' lines
 
 
+def seen_notices(domain: str, whose: str, envelope_sender: str) -> list[Notice]:
+    """Say by whose word another MAIL FROM domain is checked than ours."""
+    if not whose:
+        return []
+    about, finding = f"MAIL FROM {domain}", "the provider sets an envelope sender of its own: its domain is checked"
+    evidence = f"by {whose}; campaign.yaml says {envelope_sender}"
+    return [Notice("mail-from-seen", Grade.NOTE, about, finding, evidence)]
+
+
 def mail_from_notices(domain: str, resolver: Resolver) -> list[Notice]:
     """Say whether bounces could come back: the MAIL FROM domain exists and takes mail."""
     about = f"MAIL FROM {domain}"

@@ -16,6 +16,7 @@ from typing import TypeVar
 from harness.check.anatomy import Anatomy, dissect
 from harness.check.blocklist import Blocklist, listing_notices, trust_notices
 from harness.check.chain import chain_notices, redirected
+from harness.check.copies import Copy, arrival_notices
 from harness.check.display import display_notices
 from harness.check.form import form_notices
 from harness.check.hosts import literal, site_notices, sites_of
@@ -25,8 +26,8 @@ from harness.check.linktext import link_notices
 from harness.check.lookup import NOT_ASKED, Resolver, Suffixes
 from harness.check.notice import Grade, Notice, worst_first
 from harness.check.route import Greeting, route_notices
-from harness.check.seedling import SeedPast, arrival_notices, seed_notices
-from harness.check.sendinghost import courtesy_notices, greeting_notices, ip_notices, mail_from_notices
+from harness.check.seedling import SeedPast, seed_notices
+from harness.check.sendinghost import courtesy_notices, greeting_notices, ip_notices, mail_from_notices, seen_notices
 from harness.check.signing import Signer, find_key
 from harness.check.spamscore import Score, spam_notices
 from harness.check.spf import evaluate, spf_notices
@@ -53,7 +54,7 @@ class Subject:
     messages: Mapping[str, bytes]
     rungs: Sequence[tuple[str, Callable[[], bytes]]] = ()  # made when they are scored: there may be thousands
     signers: Sequence[Signer] = ()
-    received: Sequence[tuple[str, str]] = ()  # (about, Authentication-Results) of controls read back
+    copies: Sequence[Copy] = ()  # that were read back, the best first
     past: Mapping[str, SeedPast] = field(default_factory=dict)
     transactional: bool = False
     direct: bytes = b""  # production to the first seed with links that are not tracked; empty where none is
@@ -65,8 +66,18 @@ class Subject:
 
     @property
     def mail_from(self) -> str:
-        """The envelope sender's domain."""
-        return self.envelope_sender.rpartition("@")[2].lower()
+        """The domain that a receiver sees in MAIL FROM: many providers set an envelope sender of their own."""
+        return self.mail_from_of()[0]
+
+    def mail_from_of(self) -> tuple[str, str]:
+        """Return that domain and whose word it is: a receiver's, relay.yaml's, else ours ("")."""
+        ours = self.envelope_sender.rpartition("@")[2].lower()
+        copy = next((copy for copy in self.copies if copy.mail_from), None)
+        if copy:
+            return copy.mail_from, f"the receiver of {copy.about}"
+        if self.relay.mail_from not in ("", ours):
+            return self.relay.mail_from, "mail_from in relay.yaml"
+        return ours, ""
 
 
 @dataclass(frozen=True)
@@ -91,7 +102,7 @@ def survey(subject: Subject, tools: Tools) -> list[Notice]:
     )
     size = max((len(raw) for raw in subject.messages.values()), default=0)
     notices += route_notices(subject.relay, tools.greeting, size)
-    notices += arrival_notices(subject.received)
+    notices += arrival_notices(subject.copies)
     notices = _not_asked(notices)
     if subject.relay.loopback and not subject.relay.sending_ips:
         notices = [_rehearsed(notice) for notice in notices]
@@ -100,6 +111,7 @@ def survey(subject: Subject, tools: Tools) -> list[Notice]:
 
 def _authentication(subject: Subject, tools: Tools) -> list[Notice]:
     resolver, out = tools.resolver, []
+    out += seen_notices(*subject.mail_from_of(), subject.envelope_sender)
     out += mail_from_notices(subject.mail_from, resolver)
     spf = evaluate(subject.mail_from, subject.relay.sending_ips, resolver)
     out += spf_notices(spf)

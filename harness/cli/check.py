@@ -16,14 +16,11 @@ if TYPE_CHECKING:
     from harness.campaign.expand import Expansion
     from harness.check.notice import Notice
     from harness.check.route import Greeting
-    from harness.check.signing import Signer
     from harness.check.spamscore import Score
     from harness.check.survey import Subject, Tools
     from harness.edge.check_file import CheckFile
     from harness.edge.config import Workspace
     from harness.edge.dns import Dns, Offline
-    from harness.model.campaign import Campaign
-    from harness.model.record import RunFacts
     from harness.model.relay import Relay
     from harness.model.seed import Seed, Segment
 
@@ -85,6 +82,7 @@ def prepare_check(
     """Gather what is checked and who is asked."""
     from harness.campaign.expand import expand
     from harness.check.blocklist import Blocklist
+    from harness.check.copies import copies_of, signed_by
     from harness.check.lookup import PublicSuffixes
     from harness.check.signing import Signer
     from harness.check.survey import Subject, Tools
@@ -105,13 +103,13 @@ def prepare_check(
     messages, direct = _build(expansion, seeds, now)
     rungs = _rungs(expansion, seeds, now) if settings.spamd else []
     facts, sent = history(place, seeds, now)
-    received, signers = _read_back(facts, whole)
-    signers = [*(Signer(named.domain.lower(), named.selector) for named in settings.dkim), *signers]
+    copies = copies_of(whole.name, through, facts)
+    signers = [*(Signer(named.domain.lower(), named.selector) for named in settings.dkim), *signed_by(copies)]
     if whole.dkim:
         signers.insert(0, Signer(whole.dkim.domain.lower(), whole.dkim.selector, public_key(whole.dkim)))
     subject = Subject(
         _address(whole.sender), whole.envelope_sender, through, seeds, messages, rungs, tuple(dict.fromkeys(signers)),
-        received, past_of(seeds, through, facts, sent, now=now, read=reader(place)), whole.transactional, direct,
+        copies, past_of(seeds, through, facts, sent, now=now, read=reader(place)), whole.transactional, direct,
     )  # fmt: skip
     resolver = _resolver(settings, offline=offline)
     limits = settings.follow
@@ -186,25 +184,6 @@ def _message(expansion: Expansion, factors: frozenset[str], seed: Seed, now: dat
 
     date = now.strftime("%a, %d %b %Y %H:%M:%S +0000")
     return expansion.message(factors, seed, Identity("check00000000000", date, seed.address)).content
-
-
-def _read_back(facts: Sequence[RunFacts], campaign: Campaign) -> tuple[list[tuple[str, str]], list[Signer]]:
-    """Return what receivers found in this campaign's control copies, and the signatures that they carried."""
-    from harness.check.signing import signers_of
-    from harness.model.variant import CONTROL
-
-    received: list[tuple[str, str]] = []
-    signers: list[Signer] = []
-    for run in facts:
-        for trial in run.trials:
-            if run.run.campaign != campaign.name or trial.variant != CONTROL:
-                continue
-            for arrival in trial.arrivals:
-                if arrival.authentication:
-                    received.append((f"control to {trial.recipient}, run {run.run.id}", arrival.authentication))
-                if arrival.content:
-                    signers += signers_of(arrival.content)
-    return received[-3:], list(dict.fromkeys(signers))
 
 
 def greet(place: Workspace, relay: Relay) -> Greeting | None:
