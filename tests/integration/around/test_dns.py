@@ -97,7 +97,14 @@ def test_a_long_record_is_whole(resolver: Resolver) -> None:
         ("typo.test", (), [("spf-invalid", "fail")]),
         ("loop.test", (), [("spf-invalid", "fail")]),
         ("void.test", (), [("spf-invalid", "fail")]),
-        ("many.test", (), [("spf-invalid", "fail")]),
+        ("many.test", (), [("spf-invalid", "warn")]),  # who is named by the first ten passes
+        ("lateword.test", (), [("spf-invalid", "warn")]),
+        ("firstword.test", (), [("spf-invalid", "fail")]),
+        ("nobody.test", (), [("spf-invalid", "fail")]),
+        ("closed.test", (), [("spf-nobody", "fail")]),
+        ("sixes.test", (), [("spf", "ok")]),  # a host with AAAA alone is not nothing
+        ("sixes.test", ("2001:db8::25",), [("spf-ip", "ok")]),
+        ("sixes.test", ("192.0.2.1",), [("spf-ip", "fail")]),
         ("many.test", ("203.0.113.11",), [("spf-invalid", "fail"), ("spf-ip", "fail")]),
         ("open.test", (), [("spf-open", "warn")]),
         ("opened.test", (), [("spf-open", "warn")]),
@@ -197,6 +204,7 @@ OURS, ESPS = ("192.0.2.1",), ("203.0.113.5",)  # good.test's SPF names the first
         ("good.test", "b.good.test", ["k1@esp.test"], (), [("dmarc-fail", "fail")]),  # no SPF record there
         ("open.test", "nowhere.open.test", ["none@open.test"], OURS,
          [("dmarc-none", "note"), ("dmarc-reports", "note"), ("dmarc-fail", "warn")]),
+        ("closed.test", "closed.test", ["k1@esp.test"], (), [("dmarc-fail", "fail")]),  # nobody may send
         # not known
         ("good.test", "good.test", ["k1@esp.test"], (), [("dmarc-alignment", "unknown")]),
         ("good.test", "good.test", [], ESPS, [("dmarc-alignment", "unknown")]),

@@ -82,6 +82,14 @@ _dmarc.later.test. TXT "v=DMARC10; p=reject"
 _dmarc.away.test. CNAME _dmarc.good.test.
 loop.test. TXT "v=spf1 include:loop.test -all"
 void.test. TXT "v=spf1 a:n1.test a:n2.test a:n3.test -all"
+sixes.test. TXT "v=spf1 mx a:mx.sixes.test a:six.good.test a:n1.test -all"
+sixes.test. MX 10 mx.sixes.test.
+mx.sixes.test. AAAA 2001:db8::25
+lateword.test. TXT "v=spf1 include:esp.test include:typo.test -all"
+firstword.test. TXT "v=spf1 include:typo.test ip4:192.0.2.1 -all"
+nobody.test. TXT "v=spf1 ip4:192.0.2.1/33 -all"
+closed.test. TXT "v=spf1 -all"
+_dmarc.closed.test. TXT "v=DMARC1; p=reject; rua=mailto:a@closed.test"
 redirect.test. TXT "v=spf1 redirect=esp.test"
 macro.test. TXT "v=spf1 exists:%{{i}}._spf.macro.test -all"
 byip.test. TXT "v=spf1 exists:%{{i}}.allowed.byip.test -all"
