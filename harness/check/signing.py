@@ -22,6 +22,7 @@ class Signer:
     domain: str
     selector: str
     public: bytes = b""  # of campaign.yaml's private key, as DER: what must be published
+    algorithm: str = ""  # by which it signed a copy
 
     @property
     def about(self) -> str:
@@ -52,12 +53,22 @@ def head_of(raw: bytes) -> Anatomy:
 def signers_of(raw: bytes) -> list[Signer]:
     """Return who signed a message."""
     signed = [tags_of(value) for value in head_of(raw).all("DKIM-Signature")]
-    return [Signer(tags["d"].lower(), tags["s"]) for tags in signed if tags.get("d") and tags.get("s")]
+    return [
+        Signer(tags["d"].lower(), tags["s"], algorithm=tags.get("a", "").lower())
+        for tags in signed
+        if tags.get("d") and tags.get("s")
+    ]
 
 
 def find_key(signer: Signer, resolver: Resolver) -> Key:
     """Look a signer's key up, and say what is wrong with it."""
     about, name = signer.about, f"{signer.selector}._domainkey.{signer.domain}"
+    if signer.algorithm == "rsa-sha1":
+        what, do = (
+            "a signature that receivers must not count (a=rsa-sha1)",
+            "Sign with rsa-sha256 (RFC 8301 section 3.1).",
+        )
+        return Key(signer, False, [Notice("dkim-sha1", Grade.WARN, about, what, "a copy that was read back", do)])
     found = resolver.ask(name, "TXT")
     if found.failed:
         unknown = Notice(
@@ -70,7 +81,14 @@ def find_key(signer: Signer, resolver: Resolver) -> Key:
             "dkim-missing", Grade.FAIL, about, "no DKIM key under this selector", f"TXT {name}: {found.none}", do
         )
         return Key(signer, False, [missing])
-    record = next((r for r in found.records if "p=" in r), found.records[0])
+    holding = [record for record in found.records if "p=" in record]
+    if len(holding) > 1:
+        what, do = (
+            f"{len(holding)} keys under one selector",
+            "Leave one: which of them counts is undefined (RFC 6376 section 3.6.2.2).",
+        )
+        return Key(signer, False, [Notice("dkim-several", Grade.FAIL, about, what, f"TXT {name}", do)])
+    record = (holding or found.records)[0]
     tags = tags_of(record)
     useless = _useless(signer, record, tags)
     return Key(signer, False, [useless]) if useless else Key(signer, True, _useful(about, record, tags))
@@ -92,6 +110,16 @@ def _useless(signer: Signer, record: str, tags: Mapping[str, str]) -> Notice | N
     if kind == "rsa" and bits < WEAK_BITS:
         do = "Receivers ignore keys under 1024 bits (RFC 8301); make one of 2048."
         return Notice("dkim-weak", Grade.FAIL, about, f"the DKIM key has {bits} bits", shown, do)
+    if "h" in tags and "sha256" not in tags["h"].lower().split(":"):
+        do = "Take h= out, or write h=sha256: receivers must not count sha1 (RFC 8301)."
+        return Notice(
+            "dkim-invalid", Grade.FAIL, about, f"the DKIM key is for {tags['h'] or 'no hash'} alone", shown, do
+        )
+    if "s" in tags and not {"*", "email"} & set(tags["s"].lower().split(":")):
+        do = "Take s= out, or write s=email (RFC 6376 section 3.6.1)."
+        return Notice(
+            "dkim-invalid", Grade.FAIL, about, f"the DKIM key is for {tags['s'] or 'nothing'}, not for mail", shown, do
+        )
     if signer.public and signer.public != published:
         what = "the published key does not belong to the key that campaign.yaml signs with"
         do = "Publish the public half of dkim.key under this selector, or sign with the key that is published."

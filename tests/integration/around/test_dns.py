@@ -156,6 +156,11 @@ def test_spf_lookups_are_counted_through_includes(resolver: Resolver) -> None:
         ("dead", "good.test", ("dkim", "unknown")),
         ("round", "good.test", ("dkim", "unknown")),
         ("other", "good.test", ("dkim-missing", "fail")),
+        ("sha1", "bad.test", ("dkim-invalid", "fail")),
+        ("tlsrpt", "bad.test", ("dkim-invalid", "fail")),
+        ("wide", "bad.test", ("dkim", "ok")),
+        ("two", "bad.test", ("dkim-several", "fail")),
+        ("beside", "bad.test", ("dkim", "ok")),
         ("second", "bad.test", ("dkim-invalid", "fail")),
         ("kind", "bad.test", ("dkim-invalid", "fail")),
         ("short25519", "bad.test", ("dkim-invalid", "fail")),
@@ -163,6 +168,11 @@ def test_spf_lookups_are_counted_through_includes(resolver: Resolver) -> None:
 )
 def test_dkim(selector: str, domain: str, wanted: tuple[str, str], resolver: Resolver) -> None:
     assert told(find_key(Signer(domain, selector), resolver).notices) == [wanted]
+
+
+def test_a_signature_by_sha1_counts_for_nothing_whatever_its_key(resolver: Resolver) -> None:
+    key = find_key(Signer("good.test", "k1", algorithm="rsa-sha1"), resolver)
+    assert (key.usable, told(key.notices)) == (False, [("dkim-sha1", "warn")])
 
 
 def test_no_such_name_and_no_such_record_are_told_apart(resolver: Resolver) -> None:

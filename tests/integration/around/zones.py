@@ -60,6 +60,13 @@ spooling.handsload.test. A 192.0.2.6
 weak._domainkey.bad.test. TXT {rsa512}
 short._domainkey.bad.test. TXT {rsa1024}
 revoked._domainkey.bad.test. TXT "v=DKIM1; p="
+sha1._domainkey.bad.test. TXT {sha1}
+tlsrpt._domainkey.bad.test. TXT {tlsrpt}
+wide._domainkey.bad.test. TXT {wide}
+two._domainkey.bad.test. TXT {rsa2048}
+two._domainkey.bad.test. TXT {rsa1024}
+beside._domainkey.bad.test. TXT {rsa2048}
+beside._domainkey.bad.test. TXT "a note"
 broken._domainkey.bad.test. TXT "v=DKIM1; p=!!"
 second._domainkey.bad.test. TXT "v=DKIM2; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
 kind._domainkey.bad.test. TXT "v=DKIM1; k=dsa; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
@@ -184,7 +191,8 @@ def name_server(folder: Path) -> Iterator[int]:
     included = "\n".join(f'i{n}.test. TXT "v=spf1 ip4:203.0.113.{n} -all"' for n in range(12))
     zone = ZONE.format(
         own=_record(_public(OWN)), rsa2048=_key(2048), rsa4096=_key(4096), padding=" ".join([f'"{"x" * 200}"'] * 20), ten=" ".join(f"include:i{n}.test" for n in range(10)),
-        rsa1024=_key(1024), rsa512=_key(512), testing=_key(2048, "t=y; "), both=_key(1024, "t=y; "),
+        rsa1024=_key(1024), rsa512=_key(512), testing=_key(2048, "t=y; "), sha1=_key(2048, "h=sha1; "),
+        tlsrpt=_key(2048, "s=tlsrpt; "), wide=_key(2048, "s=tlsrpt:email; h=sha1:sha256; "), both=_key(1024, "t=y; "),
         crowd="\n".join(f"crowd.test. MX {n} mx.good.test." for n in range(11)),
         includes=" ".join(f"include:i{n}.test" for n in range(12)), included=included,
     )  # fmt: skip
