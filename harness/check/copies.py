@@ -58,8 +58,13 @@ def _mail_from(content: bytes, authentication: str) -> str:
 
 
 def signed_by(copies: Sequence[Copy]) -> list[Signer]:
-    """Return who signed the first copy that is signed: an older one may show a selector that is used no more."""
-    return next((signers for copy in copies if (signers := signers_of(copy.content))), [])
+    """Return who signed the first copy that is signed: an older one may show a selector that is used no more.
+
+    A control may lack the headers of one-click unsubscribing: then the first that has them tells what is signed.
+    """
+    signed = [signers for copy in copies if (signers := signers_of(copy.content))]
+    telling = [signers for signers in signed if signers[0].covers is not None]
+    return list(dict.fromkeys(signer for signers in (*signed[:1], *telling[:1]) for signer in signers))
 
 
 def arrival_notices(copies: Sequence[Copy]) -> list[Notice]:

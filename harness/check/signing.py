@@ -5,13 +5,15 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness.check.anatomy import Anatomy, dissect
 from harness.check.lookup import Resolver, could_not
 from harness.check.notice import Grade, Notice
 
+ONE_CLICK = ("list-unsubscribe", "list-unsubscribe-post")
+MOST_SIGNATURES = 10  # of one message
 WEAK_BITS = 1024  # RFC 8301: signers must use at least 1024, should use 2048; verifiers must not accept less than 1024
 
 
@@ -23,6 +25,7 @@ class Signer:
     selector: str
     public: bytes = b""  # of campaign.yaml's private key, as DER: what must be published
     algorithm: str = ""  # by which it signed a copy
+    covers: tuple[str, ...] | None = None  # the headers that it signs, where that is known
 
     @property
     def about(self) -> str:
@@ -51,13 +54,46 @@ def head_of(raw: bytes) -> Anatomy:
 
 
 def signers_of(raw: bytes) -> list[Signer]:
-    """Return who signed a message."""
-    signed = [tags_of(value) for value in head_of(raw).all("DKIM-Signature")]
+    """Return who signed a message, and which headers where it has those of one-click unsubscribing."""
+    head = head_of(raw)
+    telling = all(head.all(name) for name in ONE_CLICK)
     return [
-        Signer(tags["d"].lower(), tags["s"], algorithm=tags.get("a", "").lower())
-        for tags in signed
+        Signer(
+            tags["d"].lower(),
+            tags["s"],
+            algorithm=tags.get("a", "").lower(),
+            covers=tuple(tags.get("h", "").lower().split(":")) if telling else None,
+        )
+        for tags in map(tags_of, head.all("DKIM-Signature")[:MOST_SIGNATURES])
         if tags.get("d") and tags.get("s")
     ]
+
+
+def one_click_notices(raw: bytes, signers: Sequence[Signer]) -> list[Notice]:
+    """Say what RFC 8058 asks of the header and its signature: one https: URI, and one signature over both fields."""
+    head, about, out = head_of(raw), "production", []
+    if not head.all(ONE_CLICK[1]):
+        return []
+    urls = re.findall(r"<\s*(https:[^<>]*)>", ",".join(head.all(ONE_CLICK[0])), re.IGNORECASE)
+    if len(urls) > 1:
+        do = "Leave one: receivers post to whichever they like (RFC 8058 section 3.1)."
+        out.append(
+            Notice(
+                "one-click-several",
+                Grade.WARN,
+                about,
+                f"{len(urls)} https: links to unsubscribe",
+                " ".join(urls)[:300],
+                do,
+            )
+        )
+    known = [signer for signer in signers if signer.covers is not None]
+    if known and not any(set(ONE_CLICK) <= set(signer.covers or ()) for signer in known):
+        said = "; ".join(f"d={signer.domain}: h={':'.join(signer.covers or ())[:200]}" for signer in known)
+        what = "no signature covers List-Unsubscribe and List-Unsubscribe-Post, so one-click does not count"
+        do = "Sign both (RFC 8058 section 4): dkim.headers in campaign.yaml, or the settings of the relay."
+        out.append(Notice("one-click-unsigned", Grade.WARN, about, what, said[:400], do))
+    return out
 
 
 def find_key(signer: Signer, resolver: Resolver) -> Key:

@@ -28,7 +28,7 @@ from harness.check.notice import Grade, Notice, worst_first
 from harness.check.route import Greeting, route_notices
 from harness.check.seedling import SeedPast, seed_notices
 from harness.check.sendinghost import courtesy_notices, greeting_notices, ip_notices, mail_from_notices, seen_notices
-from harness.check.signing import Signer, find_key
+from harness.check.signing import Signer, find_key, one_click_notices
 from harness.check.spamscore import Score, spam_notices
 from harness.check.spf import evaluate, spf_notices
 from harness.check.walk import plan_walk
@@ -145,6 +145,8 @@ def _messages(subject: Subject, tools: Tools) -> list[Notice]:
         out += form_notices(anatomy, about, now=tools.now, transactional=subject.transactional)
         out += display_notices(anatomy, about)
     out = _merged(out, len(parts))
+    for raw in list(subject.messages.values())[:1]:
+        out += one_click_notices(raw, subject.signers)
     out += _links(subject, tools, parts)
     if tools.score:
         out += spam_notices(subject.rungs, tools.score)

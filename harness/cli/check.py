@@ -106,7 +106,8 @@ def prepare_check(
     copies = copies_of(whole.name, through, facts)
     signers = [*(Signer(named.domain.lower(), named.selector) for named in settings.dkim), *signed_by(copies)]
     if whole.dkim:
-        signers.insert(0, Signer(whole.dkim.domain.lower(), whole.dkim.selector, public_key(whole.dkim)))
+        covers = tuple(name.lower() for name in whole.dkim.headers)
+        signers.insert(0, Signer(whole.dkim.domain.lower(), whole.dkim.selector, public_key(whole.dkim), covers=covers))
     subject = Subject(
         _address(whole.sender), whole.envelope_sender, through, seeds, messages, rungs, tuple(dict.fromkeys(signers)),
         copies, past_of(seeds, through, facts, sent, now=now, read=reader(place)), whole.transactional, direct,

@@ -118,6 +118,7 @@ def test_the_key_that_signs_is_held_against_the_one_that_is_published(workspace:
     signing(workspace, "own", own_pem())
     code, told = run(workspace)
     assert code == 0
+    assert not [f for f in told["findings"] if f["id"].startswith("one-click")]
     assert ("DKIM own, d=good.test", "ok") in {(f["about"], f["level"]) for f in told["findings"]}
     signing(workspace, "k1", own_pem())
     (workspace / "check.yaml").write_text(
@@ -127,6 +128,14 @@ def test_the_key_that_signs_is_held_against_the_one_that_is_published(workspace:
     (mismatch,) = [f for f in told["findings"] if f["id"] == "dkim-mismatch"]
     assert (code, mismatch["level"]) == (4, "fail")
     assert own_pem().splitlines()[5] not in json.dumps(told)
+
+
+def test_a_signature_that_leaves_one_click_out_is_told(workspace: Path) -> None:
+    signing(workspace, "own", own_pem(), ", headers: [from, subject, list-unsubscribe]")
+    _, told = run(workspace)
+    (unsigned,) = [f for f in told["findings"] if f["id"] == "one-click-unsigned"]
+    assert unsigned["level"] == "warn"
+    assert "d=good.test: h=from:subject:list-unsubscribe" in unsigned["evidence"]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from harness.check.copies import Copy, arrival_notices, copies_of, results_of, signed_by
 from harness.check.notice import Grade
-from harness.check.signing import Signer
+from harness.check.signing import MOST_SIGNATURES, Signer, one_click_notices, signers_of
 from harness.model.record import Arrival, RunFacts
 from harness.model.relay import Relay
 from harness.model.trial import Ask, Phase
@@ -62,6 +62,26 @@ def test_any_copy_that_is_signed_names_the_selector_and_an_old_one_does_not_add_
         Signer("shop.example", "k1", algorithm="rsa-sha256")
     ]
     assert signed_by(copies_of("spring-sale", ESP, [a_run("r1", CONTROL)])) == []
+
+
+def test_the_copy_that_has_them_tells_whether_the_headers_of_one_click_are_signed() -> None:
+    listed = b"List-Unsubscribe: <https://a.example/u>\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
+    signature = b"DKIM-Signature: d=shop.example; s=k1; h=From:%s List-Unsubscribe\r\n"
+
+    def told(named: bytes) -> list[str]:
+        whole = listed + signature % named + b"\r\n"
+        run = a_run("r1", CONTROL, "full", **{CONTROL: signature % b"" + b"\r\n", "full": whole})
+        return [n.id for n in one_click_notices(listed, signed_by(copies_of("spring-sale", ESP, [run])))]
+
+    assert told(b"List-Unsubscribe-Post:") == []
+    assert told(b"Subject:") == ["one-click-unsigned"]
+    assert one_click_notices(listed, [Signer("shop.example", "k1")]) == []  # what it signs is not known
+    twice = listed.replace(b"/u>", b"/u>, <mailto:u@a.example>, <HTTPS://a.example/v>")
+    assert [n.id for n in one_click_notices(twice, [])] == ["one-click-several"]
+
+
+def test_a_copy_without_end_of_signatures_asks_for_few_keys() -> None:
+    assert len(signers_of(b"DKIM-Signature: d=a.example; s=k\r\n" * 5_000 + b"\r\n")) == MOST_SIGNATURES
 
 
 PATH = b"Return-Path: <bounces+1-x@EM1.shop.example>\r\nSubject: x\r\n\r\nHello\r\n"

@@ -122,8 +122,8 @@ def test_a_greeting_shows_size_and_dsn() -> None:
 
 
 def test_signatures_of_a_received_copy_name_selectors() -> None:
-    raw = mail(DKIM_Signature="v=1; a=rsa-sha256; d=Shop.example; s=k1; b=abc")
-    assert signers_of(raw) == [Signer("shop.example", "k1", algorithm="rsa-sha256")]
+    raw = mail(DKIM_Signature="v=1; a=rsa-sha256; d=Shop.example; s=k1; h=From:Subject; b=abc")
+    assert signers_of(raw) == [Signer("shop.example", "k1", algorithm="rsa-sha256", covers=("from", "subject"))]
 
 
 def whole(relay: Relay, segment: Segment, copies: tuple[Copy, ...] = (), **tools: object) -> list[Notice]:
