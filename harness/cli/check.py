@@ -198,7 +198,7 @@ def greet(place: Workspace, relay: Relay) -> Greeting | None:
     try:
         return asyncio.run(_greet(place.unlock(relay)))
     except DeliveryError as error:
-        return Greeting({}, False, False, error=str(error), temporary=bool(error.reply and error.reply.transient))
+        return Greeting({}, False, False, error=str(error), temporary=error.later)
     except HarnessError as error:
         return Greeting({}, False, False, error=str(error))
 

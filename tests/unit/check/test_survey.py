@@ -119,6 +119,25 @@ def test_a_greeting_shows_size_and_dsn() -> None:
         "relay-answers": "note",
         "relay-down": "fail",
     }
+    assert ids(route_notices(ESP, replace(greeting, offered={"dsn": "", "size": ""}), 1))["relay-dsn"] == "ok"
+    assert ids(route_notices(ESP, replace(greeting, offered={"size": "9" * 9_000}), 1)) == {
+        "relay-answers": "note", "relay": "ok", "relay-size": "ok", "relay-dsn": "note",
+    }  # fmt: skip
+    assert ids(route_notices(ESP, replace(greeting, offered={}), 1))["relay-size"] == "note"
+
+
+@pytest.mark.parametrize(
+    ("host", "wanted"),
+    [
+        ("smtp.sendgrid.net", "warn"),
+        ("email-smtp.eu-west-1.amazonaws.com", "warn"),
+        ("SMTP.SendGrid.net.", "warn"),
+        ("smtp.notsendgrid.net", "note"),
+        ("mail.our-own.net", "note"),
+    ],
+)
+def test_a_provider_that_queues_mail_gives_no_answer_in_session(host: str, wanted: str) -> None:
+    assert ids(route_notices(replace(ESP, host=host), None, 0)) == {"relay-answers": wanted}
 
 
 def test_signatures_of_a_received_copy_name_selectors() -> None:
