@@ -13,6 +13,15 @@ from harness.check.spf import Spf
 
 _DMARC1 = re.compile(r"v\s*=\s*DMARC1\s*(?:;|$)", re.IGNORECASE)
 
+POLICIES = ("none", "quarantine", "reject")
+MOST_REPORTED = 5  # addresses that get reports
+_KNOWN = {  # the tags whose values are checked; an empty one is not there
+    "sp": re.compile(rf"(?:{'|'.join(POLICIES)})?"),
+    "adkim": re.compile("[rs]?"),
+    "aspf": re.compile("[rs]?"),
+    "pct": re.compile(r"(?:100|[0-9]{1,2})?"),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Dmarc:
@@ -30,45 +39,81 @@ class Dmarc:
 
 def find_dmarc(domain: str, resolver: Resolver, suffixes: Suffixes) -> tuple[Dmarc | None, list[Notice]]:
     """Find the policy for a From domain: its own, else its organizational domain's."""
-    about = f"From {domain}"
+    about, others = f"From {domain}", []
     for where in dict.fromkeys((domain, suffixes.registrable(domain))):
         found = resolver.ask(f"_dmarc.{where}", "TXT")
         if found.failed:
-            return None, [
-                Notice(
-                    "dmarc", Grade.UNKNOWN, about, "DMARC could not be checked", could_not(found), "Ask again later."
-                )
-            ]
+            do = "Ask again later."
+            return None, [Notice("dmarc", Grade.UNKNOWN, about, "DMARC could not be checked", could_not(found), do)]
         records = [r for r in found.records if _DMARC1.match(r)]
         if len(records) > 1:
-            return None, [
-                Notice(
-                    "dmarc-invalid",
-                    Grade.FAIL,
-                    about,
-                    f"{len(records)} DMARC records, so none holds",
-                    f"TXT _dmarc.{where}",
-                    "Leave one (RFC 7489 section 6.6.3).",
-                )
-            ]
+            finding, do = f"{len(records)} DMARC records, so none holds", "Leave one (RFC 7489 section 6.6.3)."
+            return None, [Notice("dmarc-invalid", Grade.FAIL, about, finding, f"TXT _dmarc.{where}", do)]
         if records:
-            tags = tags_of(records[0])
-            policy = tags.get("sp", tags.get("p", "")) if where != domain else tags.get("p", "")
-            if policy.lower() in ("none", "quarantine", "reject"):
-                return Dmarc(where, {**tags, "p": policy.lower()}, records[0]), []
-            watched = bool(tags.get("rua"))  # then it counts as p=none (section 6.6.3)
-            problem = Notice(
-                "dmarc-invalid",
-                Grade.WARN if watched else Grade.FAIL,
-                about,
-                f"the DMARC record names no policy{', so it counts as p=none' if watched else ', so it is ignored'}",
-                records[0][:300],
-                "Write p=none, p=quarantine or p=reject.",
-            )
-            return Dmarc(where, {**tags, "p": "none"}, records[0]) if watched else None, [problem]
-    return None, [Notice("dmarc-missing", Grade.FAIL, about, "no DMARC record", f"TXT _dmarc.{domain}: none",
-                         "Publish v=DMARC1; p=none; rua=mailto:… at least: Apple asks bulk senders for a "
-                         "published policy.")]  # fmt: skip
+            return _policy(where, records[0], about, tag="p" if where == domain else "sp")
+        others += [f"TXT _dmarc.{where}: {record}" for record in found.records]
+    meant = next((record for record in others if re.search(r"\bDMARC1\b", record, re.IGNORECASE)), "")
+    if meant:
+        finding, do = "the DMARC record is none", "Begin it with v=DMARC1; without quotation marks of its own."
+        return None, [Notice("dmarc-invalid", Grade.FAIL, about, finding, meant[:300], do)]
+    evidence = f"{'; '.join(others)[:200]}, which is none" if others else f"TXT _dmarc.{domain}: none"
+    do = "Publish v=DMARC1; p=none; rua=mailto:… at least: Apple asks bulk senders for a published policy."
+    return None, [Notice("dmarc-missing", Grade.FAIL, about, "no DMARC record", evidence, do)]
+
+
+def _policy(where: str, record: str, about: str, tag: str) -> tuple[Dmarc | None, list[Notice]]:
+    """Read a record; a subdomain has the policy of `sp` where that is given."""
+    tags, shown = tags_of(record), record[:300]
+    tag = tag if tag in tags else "p"
+    policy = tags.get(tag, "").lower()
+    if policy in POLICIES:
+        return Dmarc(where, {**tags, "p": policy}, shown), _spelled(tags, about, shown)
+    watched = bool(tags.get("rua"))  # then it counts as p=none (section 6.6.3)
+    finding = f"the DMARC record names no policy{', so it counts as p=none' if watched else ', so it is ignored'}"
+    do = f"Write {tag}=none, {tag}=quarantine or {tag}=reject."
+    problem = Notice("dmarc-invalid", Grade.WARN if watched else Grade.FAIL, about, finding, shown, do)
+    return Dmarc(where, {**tags, "p": "none"}, shown) if watched else None, [problem]
+
+
+def _spelled(tags: Mapping[str, str], about: str, shown: str) -> list[Notice]:
+    """Name tags whose values are none: receivers take the default instead (section 6.3)."""
+    wrong = [
+        f"{name}={tags[name][:20]}" for name, known in _KNOWN.items() if not known.fullmatch(tags.get(name, "").lower())
+    ]
+    if not wrong:
+        return []
+    finding = f"the DMARC record says what nobody knows: {', '.join(wrong)}"
+    return [Notice("dmarc-tags", Grade.NOTE, about, finding, shown, "Correct it: receivers take the default instead.")]
+
+
+def report_notices(dmarc: Dmarc, author: str, resolver: Resolver, suffixes: Suffixes) -> list[Notice]:
+    """Say whether anybody gets reports: a host of another domain must have agreed to take them (section 7.1)."""
+    about = f"From {author}"
+    if not dmarc.tags.get("rua"):
+        return [
+            Notice("dmarc-reports", Grade.NOTE, about, "nobody gets DMARC reports", dmarc.record, "Add rua=mailto:…")
+        ]
+    out = []
+    for address in dmarc.tags["rua"].split(",")[:MOST_REPORTED]:
+        host = address.partition("!")[0].rpartition("@")[2].lower()
+        if not address.lower().startswith("mailto:") or not host:
+            finding, do = f"DMARC reports go to {address[:80]}, which is no mailto: address", "Write rua=mailto:…"
+            out.append(Notice("dmarc-reports", Grade.NOTE, about, finding, dmarc.record, do))
+        elif not _aligned(dmarc.domain, host, "r", suffixes):
+            out += _authorised(dmarc, host, about, resolver)
+    return out
+
+
+def _authorised(dmarc: Dmarc, host: str, about: str, resolver: Resolver) -> list[Notice]:
+    found = resolver.ask(f"{dmarc.domain}._report._dmarc.{host}", "TXT")
+    if found.failed:
+        finding = f"whether {host} takes DMARC reports could not be checked"
+        return [Notice("dmarc-reports", Grade.UNKNOWN, about, finding, could_not(found), "Ask again later.")]
+    if any(_DMARC1.match(record) for record in found.records):
+        return []
+    finding = f"{host} has not agreed to take DMARC reports of {dmarc.domain}, so none are sent there"
+    do = f"Have v=DMARC1 published at {found.name} (RFC 7489 section 7.1)."
+    return [Notice("dmarc-reports", Grade.NOTE, about, finding, f"TXT {found.name}: none", do)]
 
 
 def dmarc_notices(dmarc: Dmarc, author: str, spf: Spf, keys: Sequence[Key], suffixes: Suffixes) -> list[Notice]:
@@ -86,20 +131,16 @@ def dmarc_notices(dmarc: Dmarc, author: str, spf: Spf, keys: Sequence[Key], suff
                 "Go to p=quarantine once reports are clean.",
             )
         )
-    if not dmarc.tags.get("rua"):
-        out.append(
-            Notice("dmarc-reports", Grade.NOTE, about, "nobody gets DMARC reports", dmarc.record, "Add rua=mailto:…")
-        )
     by_spf = spf.passes if _aligned(author, spf.domain, dmarc.tags.get("aspf", "r"), suffixes) else False
     aligned = [key for key in keys if _aligned(author, key.signer.domain, dmarc.tags.get("adkim", "r"), suffixes)]
     by_dkim = _either([key.usable for key in aligned]) if keys else None  # who signs is not known: it may be aligned
-    modes = f"aspf={dmarc.tags.get('aspf', 'r')} adkim={dmarc.tags.get('adkim', 'r')}"
+    modes = f"aspf={dmarc.tags.get('aspf', 'r')[:9]} adkim={dmarc.tags.get('adkim', 'r')[:9]}"
     signers = ", ".join(dict.fromkeys(f"d={key.signer.domain} ({_WORDS[key.usable]})" for key in keys))
     evidence = f"MAIL FROM {spf.domain} (SPF: {_WORDS[spf.passes]}), {signers or 'd= not known'}; {modes}"
     passes = _either([by_spf, by_dkim])
     if passes:
         by = " and ".join(word for word, yes in (("SPF", by_spf), ("DKIM", by_dkim)) if yes)
-        out.append(Notice("dmarc", Grade.OK, about, f"DMARC p={dmarc.policy}, aligned by {by}, which passes", evidence))
+        out.append(Notice("dmarc", Grade.OK, about, f"DMARC p={dmarc.policy} passes, aligned by {by}", evidence))
         if by_dkim is False:
             out.append(
                 Notice(

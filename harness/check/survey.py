@@ -20,7 +20,7 @@ from harness.check.copies import Copy, arrival_notices
 from harness.check.display import display_notices
 from harness.check.form import form_notices
 from harness.check.hosts import literal, site_notices, sites_of
-from harness.check.identity import dmarc_notices, find_dmarc
+from harness.check.identity import dmarc_notices, find_dmarc, report_notices
 from harness.check.link import Link, host_name
 from harness.check.linktext import link_notices
 from harness.check.lookup import NOT_ASKED, Resolver, Suffixes
@@ -125,6 +125,7 @@ def _authentication(subject: Subject, tools: Tools) -> list[Notice]:
     dmarc, problems = find_dmarc(subject.from_domain, resolver, tools.suffixes)
     out += problems
     if dmarc:
+        out += report_notices(dmarc, subject.from_domain, resolver, tools.suffixes)
         out += dmarc_notices(dmarc, subject.from_domain, spf, keys, tools.suffixes)
     for ip in subject.relay.sending_ips:
         out += ip_notices(ip, resolver)

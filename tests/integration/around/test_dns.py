@@ -17,7 +17,7 @@ import pytest
 
 from harness.check.blocklist import Blocklist, listing_notices, trust_notices
 from harness.check.hosts import Site, site_notices
-from harness.check.identity import dmarc_notices, find_dmarc
+from harness.check.identity import dmarc_notices, find_dmarc, report_notices
 from harness.check.link import Link
 from harness.check.lookup import Found, PublicSuffixes, Resolver, could_not
 from harness.check.notice import Grade, Notice
@@ -213,7 +213,7 @@ OURS, ESPS = ("192.0.2.1",), ("203.0.113.5",)  # good.test's SPF names the first
         ("good.test", "esp.test", ["none@good.test"], OURS, [("dmarc-fail", "fail")]),
         ("good.test", "b.good.test", ["k1@esp.test"], (), [("dmarc-fail", "fail")]),  # no SPF record there
         ("open.test", "nowhere.open.test", ["none@open.test"], OURS,
-         [("dmarc-none", "note"), ("dmarc-reports", "note"), ("dmarc-fail", "warn")]),
+         [("dmarc-none", "note"), ("dmarc-fail", "warn")]),
         ("closed.test", "closed.test", ["k1@esp.test"], (), [("dmarc-fail", "fail")]),  # nobody may send
         # not known
         ("good.test", "good.test", ["k1@esp.test"], (), [("dmarc-alignment", "unknown")]),
@@ -225,7 +225,7 @@ OURS, ESPS = ("192.0.2.1",), ("203.0.113.5",)  # good.test's SPF names the first
         ("good.test", "esp.test", ["k1@esp.test"], OURS, [("dmarc-alignment", "fail")]),
         ("strict.test", "b.strict.test", ["k@b.strict.test"], OURS, [("dmarc-alignment", "fail")]),
         ("open.test", "good.test", ["k1@good.test"], OURS,
-         [("dmarc-none", "note"), ("dmarc-reports", "note"), ("dmarc-alignment", "warn")]),
+         [("dmarc-none", "note"), ("dmarc-alignment", "warn")]),
         ("news.parent.test", "parent.test", ["k1@parent.test"], OURS, [("dmarc-fail", "fail")]),
         ("two.test", "two.test", [], OURS, [("dmarc-invalid", "fail")]),
         ("typo.test", "typo.test", [], OURS, [("dmarc-invalid", "fail")]),
@@ -251,6 +251,31 @@ def test_dmarc_asks_that_something_aligned_passes(
     if dmarc:
         notices = notices + dmarc_notices(dmarc, author, evaluate(mail_from, ips, resolver), keys, suffixes)
     assert told(notices) == wanted
+
+
+@pytest.mark.parametrize(
+    ("author", "wanted", "said"),
+    [
+        ("nosemi.test", [("dmarc-invalid", "fail")], "TXT _dmarc.nosemi.test: v=DMARC1 p=reject"),
+        ("order.test", [("dmarc-invalid", "fail")], "TXT _dmarc.order.test: p=reject; v=DMARC1"),
+        ("quoted.test", [("dmarc-invalid", "fail")], 'TXT _dmarc.quoted.test: "v=DMARC1; p=reject"'),
+        ("noted.test", [("dmarc-missing", "fail")], "TXT _dmarc.noted.test: a note, which is none"),
+        ("news.sponly.test", [("dmarc-invalid", "fail")], "Write sp=none, sp=quarantine or sp=reject."),
+        ("sponly.test", [("dmarc-tags", "note"), ("dmarc-reports", "note")], "sp=bogus"),
+        ("open.test", [("dmarc-reports", "note")], "Add rua=mailto:…"),
+        ("spelled.test", [("dmarc-tags", "note"), ("dmarc-reports", "note"), ("dmarc-reports", "note")], "adkim=x, pct=200"),
+        ("spelled.test", [("dmarc-tags", "note"), ("dmarc-reports", "note"), ("dmarc-reports", "note")],
+         "strict.test has not agreed to take DMARC reports of spelled.test"),
+        ("good.test", [], ""),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_dmarc_record_is_shown_as_it_stands(
+    author: str, wanted: list[tuple[str, str]], said: str, resolver: Resolver, suffixes: PublicSuffixes
+) -> None:
+    dmarc, notices = find_dmarc(author, resolver, suffixes)
+    notices = notices + (report_notices(dmarc, author, resolver, suffixes) if dmarc else [])
+    assert told(notices) == wanted
+    assert said in "\n".join(f"{n.finding} {n.evidence} {n.do}" for n in notices)
 
 
 def test_a_subdomain_has_its_parents_subdomain_policy(resolver: Resolver, suffixes: PublicSuffixes) -> None:

@@ -130,6 +130,13 @@ deadmx.test. MX 10 gone.deadmx.test.
 unsure.test. MX 10 x.failing.test.
 empty.test. TXT "hello"
 _dmarc.strict.test. TXT "v=DMARC1; p=quarantine; adkim=s; aspf=s; rua=mailto:a@strict.test"
+_dmarc.nosemi.test. TXT "v=DMARC1 p=reject"
+_dmarc.order.test. TXT "p=reject; v=DMARC1"
+_dmarc.quoted.test. TXT "\\"v=DMARC1; p=reject\\""
+_dmarc.noted.test. TXT "a note"
+_dmarc.spelled.test. TXT "v=DMARC1; p=reject; adkim=x; pct=200; rua=mailto:a@strict.test!10m,mailto:a@good.test,https://x"
+spelled.test._report._dmarc.good.test. TXT "v=DMARC1"
+_dmarc.sponly.test. TXT "v=DMARC1; p=reject; sp=bogus"
 _dmarc.parent.test. TXT "v=DMARC1; p=none; sp=reject; rua=mailto:a@parent.test"
 ; lists
 listed.test.dbl.test. A 127.0.1.2
