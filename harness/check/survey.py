@@ -27,7 +27,15 @@ from harness.check.lookup import NOT_ASKED, Resolver, Suffixes
 from harness.check.notice import Grade, Notice, worst_first
 from harness.check.route import Greeting, route_notices
 from harness.check.seedling import SeedPast, seed_notices
-from harness.check.sendinghost import courtesy_notices, greeting_notices, ip_notices, mail_from_notices, seen_notices
+from harness.check.sendinghost import (
+    courtesy_notices,
+    greeting_notices,
+    inside_notice,
+    ip_notices,
+    is_inside,
+    mail_from_notices,
+    seen_notices,
+)
 from harness.check.signing import Signer, find_key, one_click_notices
 from harness.check.spamscore import Score, spam_notices
 from harness.check.spf import evaluate, spf_notices
@@ -113,7 +121,9 @@ def _authentication(subject: Subject, tools: Tools) -> list[Notice]:
     resolver, out = tools.resolver, []
     out += seen_notices(*subject.mail_from_of(), subject.envelope_sender)
     out += mail_from_notices(subject.mail_from, resolver)
-    spf = evaluate(subject.mail_from, subject.relay.sending_ips, resolver)
+    ips = [ip for ip in subject.relay.sending_ips if not is_inside(ip)]
+    out += [inside_notice(ip) for ip in subject.relay.sending_ips if ip not in ips]
+    spf = evaluate(subject.mail_from, ips, resolver)
     out += spf_notices(spf)
     keys = [find_key(signer, resolver) for signer in subject.signers]
     out += [notice for key in keys for notice in key.notices]
@@ -127,13 +137,13 @@ def _authentication(subject: Subject, tools: Tools) -> list[Notice]:
     if dmarc:
         out += report_notices(dmarc, subject.from_domain, resolver, tools.suffixes)
         out += dmarc_notices(dmarc, subject.from_domain, spf, keys, tools.suffixes)
-    for ip in subject.relay.sending_ips:
+    for ip in ips:
         out += ip_notices(ip, resolver)
     for listing in tools.blocklists:
         if listing.of == "ip":
-            out += _listed(listing, subject.relay.sending_ips, resolver)
-    out += greeting_notices(subject.relay, resolver)
-    out += courtesy_notices(subject.mail_from, subject.from_domain, tools.bimi_selector, resolver)
+            out += _listed(listing, ips, resolver)
+    out += greeting_notices(replace(subject.relay, sending_ips=tuple(ips)), resolver)
+    out += courtesy_notices(subject.mail_from, subject.from_domain, tools.bimi_selector, resolver, tools.suffixes)
     return out
 
 

@@ -312,6 +312,9 @@ def test_mail_from(domain: str, wanted: tuple[str, str], resolver: Resolver) -> 
         ("192.0.2.3", [("ptr-missing", "fail")]),
         ("192.0.2.4", [("ptr", "ok"), ("ptr-generic", "warn")]),
         ("192.0.2.5", [("ptr", "ok")]),  # two names, the second leads back
+        ("192.0.2.7", [("ptr", "ok"), ("ptr-generic", "warn")]),  # the IP in its name
+        ("192.0.2.8", [("ptr", "ok"), ("ptr-generic", "warn")]),  # and the other way round
+        ("192.0.2.9", [("ptr", "ok")]),  # another IP
         ("192.0.2.6", [("ptr", "ok")]),  # "pool" and "dsl" inside of other words
     ],
 )
@@ -319,12 +322,27 @@ def test_reverse_dns(ip: str, wanted: list[tuple[str, str]], resolver: Resolver)
     assert told(ip_notices(ip, resolver)) == wanted
 
 
+SENDING = ("192.0.2.1", "2001:db8::80")
+
+
+def test_an_mx_that_names_an_alias_is_a_note(resolver: Resolver) -> None:
+    assert told(mail_from_notices("aliased.test", resolver)) == [("mail-from", "ok"), ("mail-from-alias", "note")]
+
+
 def test_helo_names_without_an_address(resolver: Resolver) -> None:
-    assert told(helo_notices("nowhere.test", resolver)) == [("helo", "warn")]
-    assert told(helo_notices("localhost", resolver)) == [("helo", "fail")]
-    assert told(helo_notices("x.failing.test", resolver)) == [("helo", "unknown")]
-    assert told(helo_notices("six.good.test", resolver)) == [("helo", "ok")]
-    assert told(helo_notices("[192.0.2.1]", resolver)) == [("helo", "warn")]
+    assert told(helo_notices("nowhere.test", SENDING, resolver)) == [("helo", "warn")]
+    assert told(helo_notices("localhost", SENDING, resolver)) == [("helo", "fail")]
+    assert told(helo_notices("x.failing.test", SENDING, resolver)) == [("helo", "unknown")]
+    assert told(helo_notices("six.good.test", SENDING, resolver)) == [("helo", "ok")]
+    assert told(helo_notices("[192.0.2.1]", SENDING, resolver)) == [("helo", "warn")]
+    (bare,) = helo_notices("192.0.2.1", SENDING, resolver)
+    assert (bare.grade, bare.do[:44]) == (Grade.FAIL, "Let the sending host greet with its full hos")
+
+
+def test_the_helo_name_has_the_address_of_a_host_that_sends(resolver: Resolver) -> None:
+    assert told(helo_notices("mx.good.test", SENDING, resolver)) == [("helo", "ok")]
+    (elsewhere,) = helo_notices("www.good.test", SENDING, resolver)
+    assert (elsewhere.grade, elsewhere.finding) == (Grade.WARN, "the HELO name has the address of another host")
 
 
 def test_our_greeting_to_an_esp_is_not_what_apple_hears(resolver: Resolver) -> None:
@@ -341,16 +359,20 @@ def test_our_greeting_to_an_esp_is_not_what_apple_hears(resolver: Resolver) -> N
     assert greeting_notices(Relay("sandbox", "sandbox"), resolver) == []
 
 
-def test_courtesies_are_notes_never_failures(resolver: Resolver) -> None:
-    assert told(courtesy_notices("good.test", "good.test", "default", resolver)) == [
+def test_courtesies_are_notes_never_failures(resolver: Resolver, suffixes: PublicSuffixes) -> None:
+    bimi = courtesy_notices("good.test", "news.good.test", "default", resolver, suffixes)[-1]
+    assert (bimi.grade, bimi.about) == (Grade.OK, "default._bimi.good.test")  # the organizational domain's holds
+    assert told(courtesy_notices("good.test", "good.test", "default", resolver, suffixes)) == [
         ("mta-sts", "ok"),
         ("tls-rpt", "ok"),
         ("bimi", "ok"),
     ]
-    assert {grade for _, grade in told(courtesy_notices("two.test", "two.test", "default", resolver))} == {"note"}
-    assert {grade for _, grade in told(courtesy_notices("failing.test", "failing.test", "default", resolver))} == {
-        "unknown"
+    assert {grade for _, grade in told(courtesy_notices("two.test", "two.test", "default", resolver, suffixes))} == {
+        "note"
     }
+    assert {
+        grade for _, grade in told(courtesy_notices("failing.test", "failing.test", "default", resolver, suffixes))
+    } == {"unknown"}
 
 
 def test_blocklist_answers_are_read_by_what_they_mean(resolver: Resolver) -> None:
@@ -412,8 +434,8 @@ def asked_all(resolver: Resolver, suffixes: PublicSuffixes) -> list[Notice]:
     return [
         *mail_from_notices("good.test", resolver), *spf_notices(evaluate("good.test", ("192.0.2.1",), resolver)),
         *find_key(Signer("good.test", "k1"), resolver).notices, *find_dmarc("good.test", resolver, suffixes)[1],
-        *ip_notices("192.0.2.1", resolver), *helo_notices("mx.good.test", resolver),
-        *courtesy_notices("good.test", "good.test", "default", resolver),
+        *ip_notices("192.0.2.1", resolver), *helo_notices("mx.good.test", SENDING, resolver),
+        *courtesy_notices("good.test", "good.test", "default", resolver, suffixes),
         *site_notices(Site("www.good.test", ("link",)), [], resolver, suffixes),
         *listing_notices("good.test", Blocklist("dbl.test"), resolver),
     ]  # fmt: skip

@@ -57,6 +57,14 @@ aaa.good.test. A 192.0.2.98
 mx5.good.test. A 192.0.2.5
 6.2.0.192.in-addr.arpa. PTR spooling.handsload.test.
 spooling.handsload.test. A 192.0.2.6
+7.2.0.192.in-addr.arpa. PTR ip192.0.2.7.isp.test.
+ip192.0.2.7.isp.test. A 192.0.2.7
+8.2.0.192.in-addr.arpa. PTR 8.2.0.192.static.isp.test.
+8.2.0.192.static.isp.test. A 192.0.2.8
+9.2.0.192.in-addr.arpa. PTR mx192-0-2-90.isp.test.
+mx192-0-2-90.isp.test. A 192.0.2.9
+aliased.test. MX 10 alias.aliased.test.
+alias.aliased.test. CNAME mx.good.test.
 weak._domainkey.bad.test. TXT {rsa512}
 short._domainkey.bad.test. TXT {rsa1024}
 revoked._domainkey.bad.test. TXT "v=DKIM1; p="
