@@ -1,19 +1,26 @@
-"""Identity: DKIM keys, DMARC policy, and whether what signs and what bounces is aligned with From."""
+"""Identity: the DMARC policy, and whether what is aligned with From passes: SPF, or a signature."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.check.lookup import Resolver, Suffixes, could_not
 from harness.check.notice import Grade, Notice
-
-WEAK_BITS = 1024  # RFC 8301: signers must use at least 1024, should use 2048; verifiers must not accept less than 1024
+from harness.check.signing import Key, tags_of
+from harness.check.spf import Spf
 
 _DMARC1 = re.compile(r"v\s*=\s*DMARC1\s*(?:;|$)", re.IGNORECASE)
+
+POLICIES = ("none", "quarantine", "reject")
+MOST_REPORTED = 5  # addresses that get reports
+_KNOWN = {  # the tags whose values are checked; an empty one is not there
+    "sp": re.compile(rf"(?:{'|'.join(POLICIES)})?"),
+    "adkim": re.compile("[rs]?"),
+    "aspf": re.compile("[rs]?"),
+    "pct": re.compile(r"(?:100|[0-9]{1,2})?"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,175 +37,88 @@ class Dmarc:
         return self.tags.get("p", "none").lower()
 
 
-def tags_of(record: str) -> dict[str, str]:
-    """Cut a tag list (RFC 6376 section 3.2) into its tags."""
-    pairs = (part.partition("=") for part in record.split(";"))
-    return {name.strip().lower(): re.sub(r"\s+", "", value) for name, sign, value in pairs if sign}
-
-
-def dkim_notices(domain: str, selector: str, resolver: Resolver) -> list[Notice]:
-    """Say what is wrong with one DKIM key."""
-    name = f"{selector}._domainkey.{domain}"
-    about = f"DKIM {selector}, d={domain}"
-    found = resolver.ask(name, "TXT")
-    if found.failed:
-        return [
-            Notice("dkim", Grade.UNKNOWN, about, "DKIM key could not be checked", could_not(found), "Ask again later.")
-        ]
-    if found.absent or not found.records:
-        return [
-            Notice(
-                "dkim-missing",
-                Grade.FAIL,
-                about,
-                "no DKIM key under this selector",
-                f"TXT {name}: {found.none}",
-                "Publish the key that the relay signs with, or name the right selector in check.yaml.",
-            )
-        ]
-    record = next((r for r in found.records if "p=" in r), found.records[0])
-    tags = tags_of(record)
-    if "p" not in tags or tags.get("v", "DKIM1") != "DKIM1":
-        return [
-            Notice(
-                "dkim-invalid",
-                Grade.FAIL,
-                about,
-                "the DKIM record holds no key",
-                record[:200],
-                "Publish v=DKIM1; k=rsa; p=…",
-            )
-        ]
-    if not tags["p"]:
-        return [
-            Notice(
-                "dkim-revoked",
-                Grade.FAIL,
-                about,
-                "this DKIM key is revoked (empty p=)",
-                record[:200],
-                "Sign with a key that is published.",
-            )
-        ]
-    kind, bits = _key(tags)
-    if bits == 0:
-        return [
-            Notice(
-                "dkim-invalid",
-                Grade.FAIL,
-                about,
-                "the DKIM key can't be read",
-                record[:200],
-                "Publish the key as base64 in one record.",
-            )
-        ]
-    if kind == "rsa" and bits < WEAK_BITS:
-        return [
-            Notice(
-                "dkim-weak",
-                Grade.FAIL,
-                about,
-                f"the DKIM key has {bits} bits",
-                record[:120],
-                "Receivers ignore keys under 1024 bits (RFC 8301); make one of 2048.",
-            )
-        ]
-    out = []
-    if kind == "rsa" and bits < 2048:
-        out.append(
-            Notice(
-                "dkim-short",
-                Grade.WARN,
-                about,
-                f"the DKIM key has {bits} bits",
-                record[:120],
-                "Make one of 2048 bits (RFC 8301 section 3.2).",
-            )
-        )
-    if "y" in tags.get("t", "").split(":"):
-        out.append(
-            Notice(
-                "dkim-testing",
-                Grade.WARN,
-                about,
-                "the DKIM key is in test mode (t=y)",
-                record[:120],
-                "Take t=y out; receivers may treat the mail as unsigned.",
-            )
-        )
-    return out or [Notice("dkim", Grade.OK, about, f"DKIM key of {bits} bits ({kind})", record[:120])]
-
-
-def _key(tags: Mapping[str, str]) -> tuple[str, int]:
-    """Return a key's algorithm and bits, 0 bits if it can't be read."""
-    kind = tags.get("k", "rsa").lower()
-    try:
-        raw = base64.b64decode(tags["p"], validate=True)
-    except (binascii.Error, ValueError):
-        return kind, 0
-    if kind == "ed25519":
-        return kind, 256 if len(raw) == 32 else 0
-    if kind != "rsa":
-        return kind, 0
-    from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-    from cryptography.hazmat.primitives.serialization import load_der_public_key
-
-    try:
-        key = load_der_public_key(raw)
-    except (ValueError, UnsupportedAlgorithm):
-        return kind, 0
-    return kind, key.key_size if isinstance(key, RSAPublicKey) else 0
-
-
 def find_dmarc(domain: str, resolver: Resolver, suffixes: Suffixes) -> tuple[Dmarc | None, list[Notice]]:
     """Find the policy for a From domain: its own, else its organizational domain's."""
-    about = f"From {domain}"
+    about, others = f"From {domain}", []
     for where in dict.fromkeys((domain, suffixes.registrable(domain))):
         found = resolver.ask(f"_dmarc.{where}", "TXT")
         if found.failed:
-            return None, [
-                Notice(
-                    "dmarc", Grade.UNKNOWN, about, "DMARC could not be checked", could_not(found), "Ask again later."
-                )
-            ]
+            do = "Ask again later."
+            return None, [Notice("dmarc", Grade.UNKNOWN, about, "DMARC could not be checked", could_not(found), do)]
         records = [r for r in found.records if _DMARC1.match(r)]
         if len(records) > 1:
-            return None, [
-                Notice(
-                    "dmarc-invalid",
-                    Grade.FAIL,
-                    about,
-                    f"{len(records)} DMARC records, so none holds",
-                    f"TXT _dmarc.{where}",
-                    "Leave one (RFC 7489 section 6.6.3).",
-                )
-            ]
+            finding, do = f"{len(records)} DMARC records, so none holds", "Leave one (RFC 7489 section 6.6.3)."
+            return None, [Notice("dmarc-invalid", Grade.FAIL, about, finding, f"TXT _dmarc.{where}", do)]
         if records:
-            tags = tags_of(records[0])
-            policy = tags.get("sp", tags.get("p", "")) if where != domain else tags.get("p", "")
-            if policy.lower() in ("none", "quarantine", "reject"):
-                return Dmarc(where, {**tags, "p": policy.lower()}, records[0]), []
-            watched = bool(tags.get("rua"))  # then it counts as p=none (section 6.6.3)
-            problem = Notice(
-                "dmarc-invalid",
-                Grade.WARN if watched else Grade.FAIL,
-                about,
-                f"the DMARC record names no policy{', so it counts as p=none' if watched else ', so it is ignored'}",
-                records[0][:300],
-                "Write p=none, p=quarantine or p=reject.",
-            )
-            return Dmarc(where, {**tags, "p": "none"}, records[0]) if watched else None, [problem]
-    return None, [Notice("dmarc-missing", Grade.FAIL, about, "no DMARC record", f"TXT _dmarc.{domain}: none",
-                         "Publish v=DMARC1; p=none; rua=mailto:… at least: Apple asks bulk senders for a "
-                         "published policy.")]  # fmt: skip
+            return _policy(where, records[0], about, tag="p" if where == domain else "sp")
+        others += [f"TXT _dmarc.{where}: {record}" for record in found.records]
+    meant = next((record for record in others if re.search(r"\bDMARC1\b", record, re.IGNORECASE)), "")
+    if meant:
+        finding, do = "the DMARC record is none", "Begin it with v=DMARC1; without quotation marks of its own."
+        return None, [Notice("dmarc-invalid", Grade.FAIL, about, finding, meant[:300], do)]
+    evidence = f"{'; '.join(others)[:200]}, which is none" if others else f"TXT _dmarc.{domain}: none"
+    do = "Publish v=DMARC1; p=none; rua=mailto:… at least: Apple asks bulk senders for a published policy."
+    return None, [Notice("dmarc-missing", Grade.FAIL, about, "no DMARC record", evidence, do)]
 
 
-def dmarc_notices(
-    dmarc: Dmarc, from_domain: str, mail_from: str, signing: Sequence[str], suffixes: Suffixes
-) -> list[Notice]:
-    """Say what the policy comes to, and whether SPF's and DKIM's domains are aligned with From's."""
-    about = f"From {from_domain}"
+def _policy(where: str, record: str, about: str, tag: str) -> tuple[Dmarc | None, list[Notice]]:
+    """Read a record; a subdomain has the policy of `sp` where that is given."""
+    tags, shown = tags_of(record), record[:300]
+    tag = tag if tag in tags else "p"
+    policy = tags.get(tag, "").lower()
+    if policy in POLICIES:
+        return Dmarc(where, {**tags, "p": policy}, shown), _spelled(tags, about, shown)
+    watched = bool(tags.get("rua"))  # then it counts as p=none (section 6.6.3)
+    finding = f"the DMARC record names no policy{', so it counts as p=none' if watched else ', so it is ignored'}"
+    do = f"Write {tag}=none, {tag}=quarantine or {tag}=reject."
+    problem = Notice("dmarc-invalid", Grade.WARN if watched else Grade.FAIL, about, finding, shown, do)
+    return Dmarc(where, {**tags, "p": "none"}, shown) if watched else None, [problem]
+
+
+def _spelled(tags: Mapping[str, str], about: str, shown: str) -> list[Notice]:
+    """Name tags whose values are none: receivers take the default instead (section 6.3)."""
+    wrong = [
+        f"{name}={tags[name][:20]}" for name, known in _KNOWN.items() if not known.fullmatch(tags.get(name, "").lower())
+    ]
+    if not wrong:
+        return []
+    finding = f"the DMARC record says what nobody knows: {', '.join(wrong)}"
+    return [Notice("dmarc-tags", Grade.NOTE, about, finding, shown, "Correct it: receivers take the default instead.")]
+
+
+def report_notices(dmarc: Dmarc, author: str, resolver: Resolver, suffixes: Suffixes) -> list[Notice]:
+    """Say whether anybody gets reports: a host of another domain must have agreed to take them (section 7.1)."""
+    about = f"From {author}"
+    if not dmarc.tags.get("rua"):
+        return [
+            Notice("dmarc-reports", Grade.NOTE, about, "nobody gets DMARC reports", dmarc.record, "Add rua=mailto:…")
+        ]
+    out = []
+    for address in dmarc.tags["rua"].split(",")[:MOST_REPORTED]:
+        host = address.partition("!")[0].rpartition("@")[2].lower()
+        if not address.lower().startswith("mailto:") or not host:
+            finding, do = f"DMARC reports go to {address[:80]}, which is no mailto: address", "Write rua=mailto:…"
+            out.append(Notice("dmarc-reports", Grade.NOTE, about, finding, dmarc.record, do))
+        elif not _aligned(dmarc.domain, host, "r", suffixes):
+            out += _authorised(dmarc, host, about, resolver)
+    return out
+
+
+def _authorised(dmarc: Dmarc, host: str, about: str, resolver: Resolver) -> list[Notice]:
+    found = resolver.ask(f"{dmarc.domain}._report._dmarc.{host}", "TXT")
+    if found.failed:
+        finding = f"whether {host} takes DMARC reports could not be checked"
+        return [Notice("dmarc-reports", Grade.UNKNOWN, about, finding, could_not(found), "Ask again later.")]
+    if any(_DMARC1.match(record) for record in found.records):
+        return []
+    finding = f"{host} has not agreed to take DMARC reports of {dmarc.domain}, so none are sent there"
+    do = f"Have v=DMARC1 published at {found.name} (RFC 7489 section 7.1)."
+    return [Notice("dmarc-reports", Grade.NOTE, about, finding, f"TXT {found.name}: none", do)]
+
+
+def dmarc_notices(dmarc: Dmarc, author: str, spf: Spf, keys: Sequence[Key], suffixes: Suffixes) -> list[Notice]:
+    """Say what the policy comes to: something that is aligned with From has to pass (RFC 7489 section 4.2)."""
+    about = f"From {author}"
     out = []
     if dmarc.policy == "none":
         out.append(
@@ -211,51 +131,54 @@ def dmarc_notices(
                 "Go to p=quarantine once reports are clean.",
             )
         )
-    if not dmarc.tags.get("rua"):
-        out.append(
-            Notice("dmarc-reports", Grade.NOTE, about, "nobody gets DMARC reports", dmarc.record, "Add rua=mailto:…")
-        )
-    spf = _aligned(from_domain, mail_from, dmarc.tags.get("aspf", "r"), suffixes)
-    dkim = [d for d in signing if _aligned(from_domain, d, dmarc.tags.get("adkim", "r"), suffixes)]
-    modes = f"aspf={dmarc.tags.get('aspf', 'r')} adkim={dmarc.tags.get('adkim', 'r')}"
-    evidence = f"From {from_domain}, MAIL FROM {mail_from}, d= {', '.join(signing) or 'not known'}; {modes}"
-    if spf or dkim:
-        by = " and ".join(word for word, yes in (("SPF", spf), ("DKIM", bool(dkim))) if yes)
-        out.append(Notice("dmarc", Grade.OK, about, f"DMARC p={dmarc.policy}, aligned by {by}", evidence))
-        if not dkim and signing:
+    by_spf = spf.passes if _aligned(author, spf.domain, dmarc.tags.get("aspf", "r"), suffixes) else False
+    aligned = [key for key in keys if _aligned(author, key.signer.domain, dmarc.tags.get("adkim", "r"), suffixes)]
+    by_dkim = _either([key.usable for key in aligned]) if keys else None  # who signs is not known: it may be aligned
+    modes = f"aspf={dmarc.tags.get('aspf', 'r')[:9]} adkim={dmarc.tags.get('adkim', 'r')[:9]}"
+    signers = ", ".join(dict.fromkeys(f"d={key.signer.domain} ({_WORDS[key.usable]})" for key in keys))
+    evidence = f"MAIL FROM {spf.domain} (SPF: {_WORDS[spf.passes]}), {signers or 'd= not known'}; {modes}"
+    passes = _either([by_spf, by_dkim])
+    if passes:
+        by = " and ".join(word for word, yes in (("SPF", by_spf), ("DKIM", by_dkim)) if yes)
+        out.append(Notice("dmarc", Grade.OK, about, f"DMARC p={dmarc.policy} passes, aligned by {by}", evidence))
+        if by_dkim is False:
             out.append(
                 Notice(
                     "dmarc-dkim",
                     Grade.WARN,
                     about,
-                    "DKIM signs for another domain than From's",
+                    "no signature that passes is of From's domain",
                     evidence,
                     "Sign with From's domain: SPF alone is lost when mail is forwarded (private relay).",
                 )
             )
-    elif signing:
-        out.append(
-            Notice(
-                "dmarc-alignment",
-                Grade.FAIL,
-                about,
-                "neither MAIL FROM nor DKIM is aligned with From",
-                evidence,
-                "Sign with d= of From's domain, or use a MAIL FROM under it.",
-            )
-        )
+        return out
+    some = bool(aligned) or _aligned(author, spf.domain, dmarc.tags.get("aspf", "r"), suffixes)
+    if passes is None:
+        finding = "whether anything passes that is aligned with From could not be checked"
+        do = "Name the selector that the relay signs with (check.yaml: dkim), give sending_ips, or read a copy back."
+        out.append(Notice("dmarc-alignment", Grade.UNKNOWN, about, finding, evidence, do))
+    elif some:
+        finding = f"what is aligned with From does not pass, so DMARC fails (p={dmarc.policy})"
+        do = "Put SPF right for every sending IP, or sign with a key of From's domain that is published."
+        out.append(Notice("dmarc-fail", _weight(dmarc), about, finding, evidence, do))
     else:
-        out.append(
-            Notice(
-                "dmarc-alignment",
-                Grade.UNKNOWN,
-                about,
-                "MAIL FROM is not aligned with From, and the signing domain is not known",
-                evidence,
-                "Name the selector in check.yaml (dkim), or read a delivered copy.",
-            )
-        )
+        finding = f"neither MAIL FROM nor DKIM is aligned with From, so DMARC fails (p={dmarc.policy})"
+        do = "Sign with d= of From's domain, or use a MAIL FROM under it."
+        out.append(Notice("dmarc-alignment", _weight(dmarc), about, finding, evidence, do))
     return out
+
+
+_WORDS = {True: "passes", False: "does not pass", None: "not known"}
+
+
+def _either(ways: Sequence[bool | None]) -> bool | None:
+    """One that passes is enough; None where that is not known."""
+    return True if True in ways else None if None in ways else False
+
+
+def _weight(dmarc: Dmarc) -> Grade:
+    return Grade.WARN if dmarc.policy == "none" else Grade.FAIL
 
 
 def _aligned(author: str, other: str, mode: str, suffixes: Suffixes) -> bool:

@@ -8,6 +8,12 @@ from dataclasses import dataclass
 from harness.check.notice import Grade, Notice
 from harness.model.relay import Answers, Relay, Tls
 
+# Hosts that take mail into a queue of their own and tell later what became of it (docs/relays.md).
+QUEUES = (
+    *("sendgrid.net", "amazonaws.com", "mailgun.org", "postmarkapp.com", "sparkpostmail.com", "azurecomm.net"),
+    *("mailjet.com", "brevo.com", "sendinblue.com", "mandrillapp.com", "smtp2go.com", "gmail.com", "office365.com"),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Greeting:
@@ -55,23 +61,34 @@ def route_notices(relay: Relay, greeting: Greeting | None, size: int) -> list[No
         )
     )
     offered = {name.lower(): value for name, value in greeting.offered.items()}
+    return [*out, _size(offered, about, size), _dsn(offered, about, relay)]
+
+
+def _size(offered: Mapping[str, str], about: str, size: int) -> Notice:
+    """Say whether the relay takes a message of this size (RFC 1870; 0 is no limit)."""
     limit = offered.get("size", "").strip()
-    if limit.isdigit() and 0 < int(limit) < size:
-        out.append(
-            Notice(
-                "relay-size",
-                Grade.FAIL,
-                about,
-                f"takes {int(limit):,} bytes, the message has {size:,}",
-                f"SIZE {limit}",
-                "Make the message smaller.",
-            )
-        )
-    if relay.answers is Answers.BOUNCES and "dsn" not in offered:
-        out.append(Notice("relay-dsn", Grade.WARN if relay.bounces else Grade.FAIL, about, "does not offer DSN "
-            "(RFC 3461)", ", ".join(sorted(offered)),
-                          "Success can't be asked for; silence until the settle time is all there is." ))  # fmt: skip
-    return out
+    if "size" not in offered:
+        return Notice("relay-size", Grade.NOTE, about, "does not say how large a message may be", _names(offered))
+    if limit.isdecimal() and 0 < int(limit[:20]) < size:
+        takes = f"takes {int(limit[:20]):,} bytes, the message has {size:,}"
+        return Notice("relay-size", Grade.FAIL, about, takes, f"SIZE {limit[:20]}", "Make the message smaller.")
+    return Notice("relay-size", Grade.OK, about, f"takes a message of {size:,} bytes", f"SIZE {limit[:20]}".strip())
+
+
+def _dsn(offered: Mapping[str, str], about: str, relay: Relay) -> Notice:
+    """Say whether delivery reports can be asked for (RFC 3461), which matters where answers come as bounces."""
+    if "dsn" in offered:
+        return Notice("relay-dsn", Grade.OK, about, "offers DSN (RFC 3461)", _names(offered))
+    lacks, do = "does not offer DSN (RFC 3461)", ""
+    grade = Grade.NOTE
+    if relay.answers is Answers.BOUNCES:
+        grade = Grade.WARN if relay.bounces else Grade.FAIL
+        do = "Success can't be asked for; silence until the settle time is all there is."
+    return Notice("relay-dsn", grade, about, lacks, _names(offered), do)
+
+
+def _names(offered: Mapping[str, str]) -> str:
+    return ", ".join(sorted(offered))[:300]
 
 
 def _answers(relay: Relay, about: str) -> Notice:
@@ -87,10 +104,13 @@ def _answers(relay: Relay, about: str) -> Notice:
             "Set tls: starttls or implicit.",
         )
     if relay.answers is Answers.SESSION:
-        return Notice("relay-answers", Grade.NOTE, about, "answers with Apple's own words in "
-                                                          "session", "answers: session",
-                      "True only where the relay hands the mail on while we wait; an ESP queues it: then set "
-                      "answers: bounces.")  # fmt: skip
+        if f".{relay.host.lower().rstrip('.')}".endswith(tuple(f".{host}" for host in QUEUES)):
+            finding = "answers for itself: it accepts everything, and Apple's words come later"
+            do = "Set answers: bounces, and bounces: to where they are collected (docs/relays.md)."
+            return Notice("relay-answers", Grade.WARN, about, finding, f"answers: session, {relay.host}", do)
+        finding = "answers with Apple's own words in session"
+        do = "True only where the relay hands the mail on while we wait; an ESP queues it: then set answers: bounces."
+        return Notice("relay-answers", Grade.NOTE, about, finding, "answers: session", do)
     if not relay.bounces:
         return Notice(
             "relay-bounces",

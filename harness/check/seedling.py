@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -11,8 +10,6 @@ from harness.check.notice import Grade, Notice
 from harness.model.relay import Relay
 from harness.model.seed import Segment, is_reserved
 
-_COMMENT = re.compile(r"\((?:[^()]|\([^()]*\))*\)")
-_RESULT = re.compile(r"(?:\A|;)\s*(spf|dkim|dmarc|bimi|arc)(?:\s*/\s*\d+)?\s*=\s*([a-z]+)")
 RELAY_DOMAIN = "privaterelay.appleid.com"
 APPLE_MX = ".mail.icloud.com"  # mx01 and mx02 take the mail of domains hosted on iCloud Mail
 UNREGISTERED = "relay_rejected"  # the class of what private relay says to senders that it doesn't know
@@ -167,37 +164,3 @@ def _past(address: str, known: SeedPast, cap: int, relay: Relay) -> list[Notice]
     elif relay.kind != "sandbox" and left < cap / 2:
         out.append(Notice("seed-cap", Grade.NOTE, address, f"{left} of {cap} messages left today", "", ""))
     return out
-
-
-def arrival_notices(received: Sequence[tuple[str, str]]) -> list[Notice]:
-    """Show what the receiver found in control copies that were read back: (about, Authentication-Results)."""
-    out = []
-    for about, header in received:
-        results = results_of(header)
-        bad = [f"{k}={v}" for k, v in results.items() if k in ("spf", "dkim", "dmarc") and v != "pass"]
-        grade = Grade.WARN if bad else Grade.OK if results else Grade.NOTE
-        said = ", ".join(f"{k}={v}" for k, v in results.items()) or "nothing that can be read"
-        out.append(
-            Notice(
-                "received",
-                grade,
-                about,
-                f"the receiver found {said}",
-                " ".join(header.split())[:300],
-                "Mend what does not pass." if bad else "",
-            )
-        )
-    return out
-
-
-def results_of(header: str) -> dict[str, str]:
-    """Return what Authentication-Results says of each method: pass where any result is one (RFC 8601 section 2.2).
-
-    A message has several DKIM signatures, and one that is good is enough. Comments and quoted values say nothing.
-    """
-    plain = _COMMENT.sub(" ", re.sub(r'"[^"]*"', " ", header.lower()))
-    results: dict[str, str] = {}
-    for method, result in _RESULT.findall(plain):
-        if results.get(method) != "pass":
-            results[method] = result
-    return results

@@ -6,13 +6,29 @@ import ipaddress
 import re
 from collections.abc import Sequence
 
-from harness.check.lookup import Found, Resolver, could_not
+from harness.check.lookup import Found, Resolver, Suffixes, could_not
 from harness.check.notice import Grade, Notice
 from harness.model.relay import Relay
 
 MOST_EXCHANGES = 5  # hosts of an MX that are looked up
 MOST_NAMES = 5  # names of one IP
+INSIDE = [
+    ipaddress.ip_network(block)
+    for block in (
+        *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16", "127.0.0.0/8"),
+        *("fc00::/7", "fe80::/10", "::1/128"),
+    )
+]
 _LINES = r"(?:^|[.-])(?:dynamic|dyn|dhcp|pool|a?dsl)(?=[.\d-]|$)"  # what access providers call their customers' lines
+
+
+def seen_notices(domain: str, whose: str, envelope_sender: str) -> list[Notice]:
+    """Say by whose word another MAIL FROM domain is checked than ours."""
+    if not whose:
+        return []
+    about, finding = f"MAIL FROM {domain}", "the provider sets an envelope sender of its own: its domain is checked"
+    evidence = f"by {whose}; campaign.yaml says {envelope_sender}"
+    return [Notice("mail-from-seen", Grade.NOTE, about, finding, evidence)]
 
 
 def mail_from_notices(domain: str, resolver: Resolver) -> list[Notice]:
@@ -43,7 +59,7 @@ def mail_from_notices(domain: str, resolver: Resolver) -> list[Notice]:
             )
         ]
     if hosts:
-        return [_exchanges(domain, hosts, mx.records, about, resolver)]
+        return _exchanges(domain, hosts, mx.records, about, resolver)
     if mx.state is Found.NO_NAME:
         return [
             Notice(
@@ -92,7 +108,9 @@ def mail_from_notices(domain: str, resolver: Resolver) -> list[Notice]:
     ]
 
 
-def _exchanges(domain: str, hosts: Sequence[str], records: Sequence[str], about: str, resolver: Resolver) -> Notice:
+def _exchanges(
+    domain: str, hosts: Sequence[str], records: Sequence[str], about: str, resolver: Resolver
+) -> list[Notice]:
     """Say whether any of the hosts that take a domain's mail has an address."""
     evidence = f"MX {domain}: {', '.join(records[:4])}"
     failed = None
@@ -101,21 +119,42 @@ def _exchanges(domain: str, hosts: Sequence[str], records: Sequence[str], about:
         if found.absent:
             found = resolver.ask(host, "AAAA")
         if found.records:
-            return Notice("mail-from", Grade.OK, about, f"takes mail at {host}", evidence)
+            takes = Notice("mail-from", Grade.OK, about, f"takes mail at {host}", evidence)
+            return [takes, *_alias(host, about, resolver)]
         failed = found if found.failed else failed
     if failed or len(hosts) > MOST_EXCHANGES:
-        why = could_not(failed) if failed else evidence
-        return Notice(
-            "mail-from", Grade.UNKNOWN, about, "has an MX, whose address could not be checked", why, "Ask again later."
+        why, finding = could_not(failed) if failed else evidence, "has an MX, whose address could not be checked"
+        return [Notice("mail-from", Grade.UNKNOWN, about, finding, why, "Ask again later.")]
+    return [
+        Notice(
+            "mail-from-dead",
+            Grade.FAIL,
+            about,
+            "no host that the MX names has an address",
+            f"{evidence}; A and AAAA: none",
+            "Correct the MX: bounces reach nobody, and Apple refuses senders whose domain does not resolve.",
         )
-    return Notice(
-        "mail-from-dead",
-        Grade.FAIL,
-        about,
-        "no host that the MX names has an address",
-        f"{evidence}; A and AAAA: none",
-        "Correct the MX: bounces reach nobody, and Apple refuses senders whose domain does not resolve.",
-    )
+    ]
+
+
+def _alias(host: str, about: str, resolver: Resolver) -> list[Notice]:
+    alias = resolver.ask(host, "CNAME")
+    if not alias.records:
+        return []
+    finding, do = "the MX names an alias", "Name the host itself (RFC 5321 section 5.1, RFC 2181 section 10.3)."
+    return [Notice("mail-from-alias", Grade.NOTE, about, finding, f"CNAME {host}: {alias.records[0]}", do)]
+
+
+def is_inside(ip: str) -> bool:
+    """Tell an address that no receiver ever sees: a router stands between."""
+    address = ipaddress.ip_address(ip)
+    return any(address in network for network in INSIDE if network.version == address.version)
+
+
+def inside_notice(ip: str) -> Notice:
+    """Say of a private sending IP that it can't be the one that Apple sees."""
+    finding, do = "a private address, which Apple never sees", "Give the public address from which its mail leaves."
+    return Notice("ip-private", Grade.WARN, f"sending IP {ip}", finding, "sending_ips in relay.yaml", do)
 
 
 def ip_notices(ip: str, resolver: Resolver) -> list[Notice]:
@@ -168,7 +207,7 @@ def ip_notices(ip: str, resolver: Resolver) -> list[Notice]:
         ]
     host = leads[0]  # with several names, one that leads back is enough for receivers
     out = [Notice("ptr", Grade.OK, about, f"is called {host}, which leads back", f"PTR {host}; {kind} {ip}")]
-    if re.search(rf"(?<!\d){re.escape(ip.replace('.', '-'))}(?!\d)|{_LINES}", host):
+    if _is_generic(host, ip):
         out.append(
             Notice(
                 "ptr-generic",
@@ -180,6 +219,13 @@ def ip_notices(ip: str, resolver: Resolver) -> list[Notice]:
             )
         )
     return out
+
+
+def _is_generic(host: str, ip: str) -> bool:
+    """Tell a name that an access provider makes for a line: with the IP in it, in either order."""
+    parts = ip.split(".")  # of IPv6 one part, which stands in no name
+    orders = "|".join(r"[.-]".join(map(re.escape, order)) for order in (parts, parts[::-1]))
+    return bool(re.search(rf"(?<!\d)(?:{orders})(?!\d)|{_LINES}", host))
 
 
 def _holds(records: Sequence[str], ip: str) -> bool:
@@ -194,7 +240,7 @@ def greeting_notices(relay: Relay, resolver: Resolver) -> list[Notice]:
     if relay.kind == "sandbox":
         return []
     if relay.sending_ips and relay.helo:
-        return helo_notices(relay.helo, resolver)
+        return helo_notices(relay.helo, relay.sending_ips, resolver)
     if relay.sending_ips:
         evidence, do = "sending_ips without helo", "Set helo to the name that these hosts greet with."
     else:
@@ -213,67 +259,59 @@ def greeting_notices(relay: Relay, resolver: Resolver) -> list[Notice]:
     ]
 
 
-def helo_notices(helo: str, resolver: Resolver) -> list[Notice]:
-    """Say whether the HELO name is a host with an address."""
+def helo_notices(helo: str, ips: Sequence[str], resolver: Resolver) -> list[Notice]:
+    """Say whether the HELO name is a host with an address, that of a host which sends."""
     about, where = f"HELO {helo}", "helo in relay.yaml, taken for how the sending IPs greet Apple"
-    if helo.startswith("[") or "." not in helo.strip("."):
-        literal = helo.startswith("[")
-        return [
-            Notice(
-                "helo",
-                Grade.WARN if literal else Grade.FAIL,
-                about,
-                "HELO is an address in brackets" if literal else "the HELO name is no full host name",
-                where,
-                "Let the sending host greet with its full host name, and set helo to it.",
-            )
-        ]
+    do = "Let the sending host greet with its full host name, and set helo to it."
+    if helo.startswith("["):
+        return [Notice("helo", Grade.WARN, about, "HELO is an address in brackets", where, do)]
+    if _is_address(helo):
+        return [Notice("helo", Grade.FAIL, about, "HELO is a bare address, which is no host name", where, do)]
+    if "." not in helo.strip("."):
+        return [Notice("helo", Grade.FAIL, about, "the HELO name is no full host name", where, do)]
     ways = [resolver.ask(helo, "A"), resolver.ask(helo, "AAAA")]
     records = [record for way in ways for record in way.records]
     failed = next((way for way in ways if way.failed), None)
-    if records:
-        return [Notice("helo", Grade.OK, about, "has an address", f"{', '.join(records)}; {where}")]
+    if any(_holds(records, ip) for ip in ips):
+        return [Notice("helo", Grade.OK, about, "has the address of a sending IP", f"{', '.join(records)}; {where}")]
     if failed:
-        return [
-            Notice(
-                "helo", Grade.UNKNOWN, about, "HELO name could not be checked", could_not(failed), "Ask again later."
-            )
-        ]
+        finding = "HELO name could not be checked"
+        return [Notice("helo", Grade.UNKNOWN, about, finding, could_not(failed), "Ask again later.")]
+    if records:
+        finding, evidence = "the HELO name has the address of another host", f"{', '.join(records[:4])}; {where}"
+    else:
+        finding, evidence = "the HELO name has no address", f"A and AAAA {helo}: {ways[0].none}; {where}"
+    return [Notice("helo", Grade.WARN, about, finding, evidence, "Give it the address of the sending IP.")]
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def courtesy_notices(
+    domain: str, from_domain: str, bimi_selector: str, resolver: Resolver, suffixes: Suffixes
+) -> list[Notice]:
+    """Note MTA-STS and TLS-RPT of the bounce domain and BIMI of From's; no receiver refuses for want of them."""
+    bimi = dict.fromkeys(f"{bimi_selector}._bimi.{host}" for host in (from_domain, suffixes.registrable(from_domain)))
     return [
-        Notice(
-            "helo",
-            Grade.WARN,
-            about,
-            "the HELO name has no address",
-            f"A and AAAA {helo}: {ways[0].none}; {where}",
-            "Give it the address of the sending IP.",
-        )
+        _courtesy([f"_mta-sts.{domain}"], "v=stsv1", "mta-sts", "MTA-STS (RFC 8461)", resolver),
+        _courtesy([f"_smtp._tls.{domain}"], "v=tlsrptv1", "tls-rpt", "TLS-RPT (RFC 8460)", resolver),
+        _courtesy(list(bimi), "v=bimi1", "bimi", "BIMI", resolver),
     ]
 
 
-def courtesy_notices(domain: str, from_domain: str, bimi_selector: str, resolver: Resolver) -> list[Notice]:
-    """Note MTA-STS and TLS-RPT of the bounce domain and BIMI of From's; no receiver refuses for want of them."""
-    out = []
-    for name, version, kind, what in (
-        (f"_mta-sts.{domain}", "v=stsv1", "mta-sts", "MTA-STS (RFC 8461)"),
-        (f"_smtp._tls.{domain}", "v=tlsrptv1", "tls-rpt", "TLS-RPT (RFC 8460)"),
-        (f"{bimi_selector}._bimi.{from_domain}", "v=bimi1", "bimi", "BIMI"),
-    ):
+def _courtesy(names: Sequence[str], version: str, kind: str, what: str, resolver: Resolver) -> Notice:
+    """Look for a record under the first name, then under the next."""
+    for name in names:
         found = resolver.ask(name, "TXT")
         record = next((r for r in found.records if r.lower().replace(" ", "").startswith(version)), None)
         if found.failed:
-            out.append(Notice(kind, Grade.UNKNOWN, name, f"{what} could not be checked", could_not(found)))
-        elif record:
-            out.append(Notice(kind, Grade.OK, name, f"{what} is published", record[:160]))
-        else:
-            out.append(
-                Notice(
-                    kind,
-                    Grade.NOTE,
-                    name,
-                    f"no {what}",
-                    f"TXT {name}: none",
-                    "Optional; no refusal comes from its absence.",
-                )
-            )
-    return out
+            return Notice(kind, Grade.UNKNOWN, name, f"{what} could not be checked", could_not(found))
+        if record:
+            return Notice(kind, Grade.OK, name, f"{what} is published", record[:160])
+    evidence, do = f"TXT {', '.join(names)}: none", "Optional; no refusal comes from its absence."
+    return Notice(kind, Grade.NOTE, names[0], f"no {what}", evidence, do)

@@ -1,12 +1,15 @@
-"""The spam score: what SpamAssassin's rules say of each rung of the ladder, and which rung adds what."""
+"""The spam score: what SpamAssassin's rules say of each rung of the ladder, and what each rung changes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from harness.check.notice import Grade, Notice
 from harness.errors import RelayError
+
+LEAST = 0.1  # points; a rule of less is not told
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,24 +38,35 @@ def spam_notices(rungs: Sequence[tuple[str, Callable[[], bytes]]], score: Callab
                 "Start spamd, or take spamd out of check.yaml.",
             )
             return [*score_notices(scores), unknown]
-    return score_notices(scores)
+    return [*score_notices(scores), *(_graded("production", one) for _, one in scores[-1:])]
 
 
 def score_notices(scores: Sequence[tuple[str, Score]]) -> list[Notice]:
-    """Compare rungs in ladder order: the last is production; each says which rules it added."""
-    out = []
-    before: Score | None = None
-    for rung, score in scores:
-        had = {name for name, _, _ in before.rules} if before else set()
-        added = [(name, points, text) for name, points, text in score.rules if name not in had and abs(points) >= 0.1]
-        if added or before is None or score is scores[-1][1]:
-            listed = "; ".join(f"{points:+.1f} {name}" + (f" ({text})" if text else "") for name, points, text in added)
-            grade = Grade.FAIL if score.total >= score.threshold else Grade.WARN if score.total >= 2.0 else Grade.NOTE
-            grade = Grade.OK if score.total < 1.0 and not listed else grade
-            out.append(Notice("spam-score", grade, rung, f"SpamAssassin {score.total:.1f} of "
-                                                         f"{score.threshold:.1f}", listed or "no rule more than "
-                                                             "the rung before",
-                              "Aim below 2; a rule that a rung adds names what to "
-                              "change." if grade in (Grade.FAIL, Grade.WARN) else ""))  # fmt: skip
-        before = score
+    """Compare rungs in ladder order: the first is graded; each other says what it adds and removes."""
+    out = [_graded(rung, score) for rung, score in scores[:1]]
+    for (_, before), (rung, score) in pairwise(scores):
+        had, has = {name for name, _, _ in before.rules}, {name for name, _, _ in score.rules}
+        added = _listed([rule for rule in score.rules if rule[0] not in had])
+        gone = ", ".join(name for name, points, _ in before.rules if name not in has and abs(points) >= LEAST)
+        changes = "; ".join(filter(None, (added, f"no longer {gone}" if gone else "")))
+        grade = Grade.NOTE if changes else Grade.OK
+        out.append(Notice("spam-score", grade, rung, _sum(score), changes or "the same rules as the rung before"))
     return out
+
+
+def _graded(about: str, score: Score) -> Notice:
+    """Say what a whole message comes to, and by which rules."""
+    grade = Grade.FAIL if score.total >= score.threshold else Grade.WARN if score.total >= 2.0 else Grade.NOTE
+    listed = _listed(score.rules)
+    grade = Grade.OK if score.total < 1.0 and not listed else grade
+    do = "Aim below 2; the rung that adds a rule names what to change." if grade in (Grade.FAIL, Grade.WARN) else ""
+    return Notice("spam-score", grade, about, _sum(score), listed or "no rule", do)
+
+
+def _sum(score: Score) -> str:
+    return f"SpamAssassin {score.total:.1f} of {score.threshold:.1f}"
+
+
+def _listed(rules: Sequence[tuple[str, float, str]]) -> str:
+    told = [rule for rule in rules if abs(rule[1]) >= LEAST]
+    return "; ".join(f"{points:+.1f} {name}" + (f" ({text})" if text else "") for name, points, text in told)

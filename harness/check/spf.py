@@ -41,15 +41,24 @@ class _Term:
 
 @dataclass(slots=True)
 class _Walk:
-    """One evaluation: who sends (None: nobody, count everything), what was asked, which records were read."""
+    """One evaluation: who sends (None: not known, walk everything), what was asked, which records were read.
+
+    Without an IP `open` tells whether some client could have passed before a limit was reached.
+    """
 
     resolver: Resolver
     ip: Address | None
     sender: str  # the MAIL FROM domain
     lookups: int = 0
     void: int = 0
+    open: bool = False
     trail: list[str] = field(default_factory=list)
     uncertain: list[str] = field(default_factory=list)
+
+    @property
+    def within(self) -> bool:
+        """No limit is reached yet."""
+        return self.lookups <= MOST_LOOKUPS and self.void <= MOST_VOID
 
     def ask(self, name: str, kind: str, *, counts: bool = True) -> Lookup:
         found = self.resolver.ask(name, kind)
@@ -84,6 +93,17 @@ class Spf:
     trail: tuple[str, ...]
     error: str = ""
     failed: str = ""
+    open: bool = True  # some client may pass
+
+    @property
+    def passes(self) -> bool | None:
+        """Tell whether every sending IP passes; None where that is not known."""
+        results = set(self.results.values())
+        if not results:
+            return None if self.open or self.failed else False
+        if results == {"pass"}:
+            return True
+        return False if results - {"pass", "uncertain", "temperror"} else None
 
 
 def evaluate(domain: str, ips: Sequence[str], resolver: Resolver) -> Spf:
@@ -103,7 +123,7 @@ def evaluate(domain: str, ips: Sequence[str], resolver: Resolver) -> Spf:
     except _TempError as problem:
         failed = str(problem)
     results = {ip: _result(domain, ip, resolver) for ip in ips} if record is not None else {}
-    return Spf(domain, record, walk.lookups, results, tuple(walk.trail), error, failed)
+    return Spf(domain, record, walk.lookups, results, tuple(walk.trail), error, failed, walk.open)
 
 
 def _result(domain: str, ip: str, resolver: Resolver) -> str:
@@ -133,7 +153,11 @@ def _check(walk: _Walk, domain: str, record: str, depth: int = 0) -> str:
     walk.trail.append(f"{domain}: {record}")
     terms, redirect = _terms(domain, record)
     for term in terms:
-        if _matches(walk, domain, term, depth) and (walk.ip is not None or term.name == "all"):
+        if not _matches(walk, domain, term, depth):
+            continue
+        if term.result == "pass" and term.name != "include" and walk.within:  # an include is as open as what it holds
+            walk.open = True
+        if walk.ip is not None or term.name == "all":
             return term.result
     if redirect:
         walk.count()
@@ -197,6 +221,7 @@ def _filled(walk: _Walk, domain: str, text: str) -> str | None:
     filled = _MACRO.sub(fill, text)
     if "%" in filled:
         walk.uncertain.append(text)
+        walk.open = True
         return None
     return filled
 
@@ -206,16 +231,16 @@ def _matches(walk: _Walk, domain: str, term: _Term, depth: int) -> bool:
         return True
     if term.name in ("ip4", "ip6"):
         network = _network(domain, term)
-        return walk.ip is not None and walk.ip.version == network.version and walk.ip in network
+        return walk.ip is None or (walk.ip.version == network.version and walk.ip in network)
     walk.count()
     target = _filled(walk, domain, term.value or domain)
     if target is None:
-        return False
+        return walk.ip is None
     if term.name == "include":
         inner = _record(walk, target)
         if inner is None:
             raise _PermError(f"include:{target}: there is no SPF record")
-        return _check(walk, target, inner, depth + 1) == "pass" and walk.ip is not None
+        return _check(walk, target, inner, depth + 1) == "pass"
     if term.name == "mx":
         hosts = [record.split()[-1] for record in walk.ask(target, "MX").records]
         if len(hosts) > MOST_LOOKUPS:
@@ -224,7 +249,7 @@ def _matches(walk: _Walk, domain: str, term: _Term, depth: int) -> bool:
     if term.name == "exists":
         return bool(walk.ask(target, "A").records)
     if term.name == "ptr":
-        return walk.ip is not None and any(_is_under(walk, name, target) for name in _names(walk, walk.ip))
+        return walk.ip is None or any(_is_under(walk, name, target) for name in _names(walk, walk.ip))
     return _has_address(walk, target, term.cidr)
 
 
@@ -249,10 +274,10 @@ def _network(domain: str, term: _Term) -> ipaddress.IPv4Network | ipaddress.IPv6
 
 
 def _has_address(walk: _Walk, host: str, cidr: str) -> bool:
-    kind = "AAAA" if walk.ip is not None and walk.ip.version == 6 else "A"
-    records = walk.ask(host, kind).records
+    """Ask for the sending IP's kind of address (section 5.3); where it is not known, both must be missing."""
     if walk.ip is None:
-        return False
+        return bool(walk.ask(host, "A", counts=False).records or walk.ask(host, "AAAA").records)
+    records = walk.ask(host, "AAAA" if walk.ip.version == 6 else "A").records
     v4, _, v6 = cidr.partition("//")
     length = (v6 if walk.ip.version == 6 else v4.strip("/")) or ("128" if walk.ip.version == 6 else "32")
     return any(walk.ip in ipaddress.ip_network(f"{record}/{length}", strict=False) for record in records)
@@ -282,15 +307,17 @@ def spf_notices(spf: Spf) -> list[Notice]:
                        "DKIM.")]  # fmt: skip
     out = []
     if spf.error:
-        passes = bool(spf.results) and set(spf.results.values()) == {"pass"}
+        before = ""
+        if spf.passes:
+            before = " to its end (the sending IPs pass before)"
+        elif spf.open and not spf.results:
+            before = " to its end (whether the sending IPs pass before is not known)"
         out.append(
             Notice(
                 "spf-invalid",
-                Grade.WARN if passes else Grade.FAIL,
+                Grade.WARN if before else Grade.FAIL,
                 about,
-                "SPF can't be evaluated to its end (the sending IPs pass before)"
-                if passes
-                else "SPF can't be evaluated",
+                f"SPF can't be evaluated{before}",
                 spf.error,
                 "Take includes out that nobody sends from; receivers stop at the limit."
                 if "are allowed" in spf.error
@@ -315,17 +342,13 @@ def spf_notices(spf: Spf) -> list[Notice]:
         )
     for ip, result in spf.results.items():
         out.append(_for_ip(about, ip, result, spf))
-    if not out:
-        out.append(
-            Notice(
-                "spf",
-                Grade.OK,
-                about,
-                f"SPF record found, {spf.lookups} of {MOST_LOOKUPS} lookups; no sending IP is known to try it for",
-                spf.record,
-            )
-        )
-    return out
+    if out:
+        return out
+    if spf.passes is False:
+        do = "Name the servers that send; -all alone is for domains that never do."
+        return [Notice("spf-nobody", Grade.FAIL, about, "SPF lets nobody send", spf.record, do)]
+    found = f"SPF record found, {spf.lookups} of {MOST_LOOKUPS} lookups; no sending IP is known to try it for"
+    return [Notice("spf", Grade.OK, about, found, spf.record)]
 
 
 def _for_ip(about: str, ip: str, result: str, spf: Spf) -> Notice:

@@ -16,17 +16,27 @@ from typing import TypeVar
 from harness.check.anatomy import Anatomy, dissect
 from harness.check.blocklist import Blocklist, listing_notices, trust_notices
 from harness.check.chain import chain_notices, redirected
+from harness.check.copies import Copy, arrival_notices
 from harness.check.display import display_notices
 from harness.check.form import form_notices
 from harness.check.hosts import literal, site_notices, sites_of
-from harness.check.identity import dkim_notices, dmarc_notices, find_dmarc, tags_of
+from harness.check.identity import dmarc_notices, find_dmarc, report_notices
 from harness.check.link import host_name
 from harness.check.linktext import link_notices
 from harness.check.lookup import NOT_ASKED, OFFLINE, Resolver, Suffixes
 from harness.check.notice import Grade, Notice, worst_first
 from harness.check.route import Greeting, route_notices
-from harness.check.seedling import SeedPast, arrival_notices, seed_notices
-from harness.check.sendinghost import courtesy_notices, greeting_notices, ip_notices, mail_from_notices
+from harness.check.seedling import SeedPast, seed_notices
+from harness.check.sendinghost import (
+    courtesy_notices,
+    greeting_notices,
+    inside_notice,
+    ip_notices,
+    is_inside,
+    mail_from_notices,
+    seen_notices,
+)
+from harness.check.signing import Signer, find_key, one_click_notices
 from harness.check.spamscore import Score, spam_notices
 from harness.check.spf import evaluate, spf_notices
 from harness.check.walk import plan_walk
@@ -52,8 +62,8 @@ class Subject:
     segment: Segment
     messages: Mapping[str, bytes]
     rungs: Sequence[tuple[str, Callable[[], bytes]]] = ()  # made when they are scored: there may be thousands
-    signing: Sequence[tuple[str, str]] = ()  # (domain, selector)
-    received: Sequence[tuple[str, str]] = ()  # (about, Authentication-Results) of controls read back
+    signers: Sequence[Signer] = ()
+    copies: Sequence[Copy] = ()  # that were read back, the best first
     past: Mapping[str, SeedPast] = field(default_factory=dict)
     transactional: bool = False
     target: Callable[[str], str] = lambda url: ""  # where a tracked URL leads, as far as the campaign says so
@@ -67,8 +77,18 @@ class Subject:
 
     @property
     def mail_from(self) -> str:
-        """The envelope sender's domain."""
-        return self.envelope_sender.rpartition("@")[2].lower()
+        """The domain that a receiver sees in MAIL FROM: many providers set an envelope sender of their own."""
+        return self.mail_from_of()[0]
+
+    def mail_from_of(self) -> tuple[str, str]:
+        """Return that domain and whose word it is: a receiver's, relay.yaml's, else ours ("")."""
+        ours = self.envelope_sender.rpartition("@")[2].lower()
+        copy = next((copy for copy in self.copies if copy.mail_from), None)
+        if copy:
+            return copy.mail_from, f"the receiver of {copy.about}"
+        if self.relay.mail_from not in ("", ours):
+            return self.relay.mail_from, "mail_from in relay.yaml"
+        return ours, ""
 
 
 @dataclass(frozen=True)
@@ -93,7 +113,7 @@ def survey(subject: Subject, tools: Tools) -> list[Notice]:
     )
     size = max((len(raw) for raw in subject.messages.values()), default=0)
     notices += route_notices(subject.relay, tools.greeting, size)
-    notices += arrival_notices(subject.received)
+    notices += arrival_notices(subject.copies)
     notices = _not_asked(notices)
     if subject.relay.loopback and not subject.relay.sending_ips:
         notices = [_rehearsed(notice) for notice in notices]
@@ -102,11 +122,15 @@ def survey(subject: Subject, tools: Tools) -> list[Notice]:
 
 def _authentication(subject: Subject, tools: Tools) -> list[Notice]:
     resolver, out = tools.resolver, []
+    out += seen_notices(*subject.mail_from_of(), subject.envelope_sender)
     out += mail_from_notices(subject.mail_from, resolver)
-    out += spf_notices(evaluate(subject.mail_from, subject.relay.sending_ips, resolver))
-    for domain, selector in subject.signing:
-        out += dkim_notices(domain, selector, resolver)
-    if not subject.signing:
+    ips = [ip for ip in subject.relay.sending_ips if not is_inside(ip)]
+    out += [inside_notice(ip) for ip in subject.relay.sending_ips if ip not in ips]
+    spf = evaluate(subject.mail_from, ips, resolver)
+    out += spf_notices(spf)
+    keys = [find_key(signer, resolver) for signer in subject.signers]
+    out += [notice for key in keys for notice in key.notices]
+    if not keys:
         out.append(Notice("dkim", Grade.UNKNOWN, f"From {subject.from_domain}", "DKIM could not be checked: no "
             "selector is known", "",
                           "Name it in check.yaml (dkim: [{domain, selector}]), or read a delivered copy "
@@ -114,9 +138,9 @@ def _authentication(subject: Subject, tools: Tools) -> list[Notice]:
     dmarc, problems = find_dmarc(subject.from_domain, resolver, tools.suffixes)
     out += problems
     if dmarc:
-        signing = [domain for domain, _ in subject.signing]
-        out += dmarc_notices(dmarc, subject.from_domain, subject.mail_from, signing, tools.suffixes)
-    for ip in subject.relay.sending_ips:
+        out += report_notices(dmarc, subject.from_domain, resolver, tools.suffixes)
+        out += dmarc_notices(dmarc, subject.from_domain, spf, keys, tools.suffixes)
+    for ip in ips:
         out += ip_notices(ip, resolver)
     for listing in tools.blocklists:
         if listing.of == "ip" and not subject.relay.sending_ips and subject.relay.kind != "sandbox":
@@ -124,9 +148,9 @@ def _authentication(subject: Subject, tools: Tools) -> list[Notice]:
             said = "the list could not be asked: no sending IP is known"
             out.append(Notice("blocklist", Grade.UNKNOWN, f"sending IPs on {listing.zone}", said, "", do))
         elif listing.of == "ip":
-            out += _listed(listing, subject.relay.sending_ips, resolver)
-    out += greeting_notices(subject.relay, resolver)
-    out += courtesy_notices(subject.mail_from, subject.from_domain, tools.bimi_selector, resolver)
+            out += _listed(listing, ips, resolver)
+    out += greeting_notices(replace(subject.relay, sending_ips=tuple(ips)), resolver)
+    out += courtesy_notices(subject.mail_from, subject.from_domain, tools.bimi_selector, resolver, tools.suffixes)
     return out
 
 
@@ -140,6 +164,8 @@ def _messages(subject: Subject, tools: Tools) -> list[Notice]:
         out += display_notices(anatomy, about)
     out = _merged(out, len(parts))
     out += _original(subject, tools, out)
+    for raw in list(subject.messages.values())[:1]:
+        out += one_click_notices(raw, subject.signers)
     out += _links(subject, tools, parts)
     if tools.score:
         out += spam_notices(subject.rungs, tools.score)
@@ -294,13 +320,3 @@ def _not_asked(notices: list[Notice]) -> list[Notice]:
 
 def _once(notices: Sequence[Notice]) -> list[Notice]:
     return list(dict.fromkeys(notices))
-
-
-def signatures(raw: bytes) -> list[tuple[str, str]]:
-    """Return (domain, selector) of a received copy's DKIM signatures."""
-    out = []
-    for value in dissect(raw).all("DKIM-Signature"):
-        tags = tags_of(value)
-        if tags.get("d") and tags.get("s"):
-            out.append((tags["d"].lower(), tags["s"]))
-    return out

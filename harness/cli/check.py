@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from harness.edge.check_file import CheckFile
     from harness.edge.config import Workspace
     from harness.edge.dns import Dns, Offline
-    from harness.model.campaign import Campaign
-    from harness.model.record import RunFacts
     from harness.model.relay import Relay
     from harness.model.seed import Seed, Segment
 
@@ -93,9 +91,12 @@ def prepare_check(
     """Gather what is checked and who is asked."""
     from harness.campaign.expand import expand
     from harness.campaign.urls import destination, normal_redirects
+    from harness.check.copies import copies_of, signed_by
     from harness.check.lookup import PublicSuffixes
+    from harness.check.signing import Signer
     from harness.check.survey import Subject, Tools
     from harness.check.unsubscribing import may_unsubscribe
+    from harness.edge.dkim_signer import public_key
     from harness.edge.web import Follower
     from harness.run.past import history, past_of
 
@@ -111,14 +112,15 @@ def prepare_check(
     messages, direct = _build(expansion, seeds, now)
     rungs = _rungs(expansion, seeds, now) if settings.spamd else []
     facts, sent = history(place, seeds, now)
-    received, signing = _read_back(facts, whole)
-    signing = [*((s.domain.lower(), s.selector) for s in settings.dkim), *signing]
+    copies = copies_of(whole.name, through, facts)
+    signers = [*(Signer(named.domain.lower(), named.selector) for named in settings.dkim), *signed_by(copies)]
     if whole.dkim:
-        signing.insert(0, (whole.dkim.domain.lower(), whole.dkim.selector))
+        covers = tuple(name.lower() for name in whole.dkim.headers)
+        signers.insert(0, Signer(whole.dkim.domain.lower(), whole.dkim.selector, public_key(whole.dkim), covers=covers))
     redirects = normal_redirects(whole.plain.redirects)
     subject = Subject(
-        _address(whole.sender), whole.envelope_sender, through, seeds, messages, rungs, tuple(dict.fromkeys(signing)),
-        received, past_of(seeds, through, facts, sent, now=now, read=reader(place)), whole.transactional,
+        _address(whole.sender), whole.envelope_sender, through, seeds, messages, rungs, tuple(dict.fromkeys(signers)),
+        copies, past_of(seeds, through, facts, sent, now=now, read=reader(place)), whole.transactional,
         lambda url: destination(url, url, redirects).target, whole.message or b"", direct,
     )  # fmt: skip
     resolver = _resolver(settings, offline=offline)
@@ -216,25 +218,6 @@ def _message(expansion: Expansion, factors: frozenset[str], seed: Seed, now: dat
     return expansion.message(factors, seed, Identity("check00000000000", date, seed.address)).content
 
 
-def _read_back(facts: Sequence[RunFacts], campaign: Campaign) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
-    """Return what receivers found in this campaign's control copies, and the signatures that they carried."""
-    from harness.check.survey import signatures
-    from harness.model.variant import CONTROL
-
-    received: list[tuple[str, str]] = []
-    signing: list[tuple[str, str]] = []
-    for run in facts:
-        for trial in run.trials:
-            if run.run.campaign != campaign.name or trial.variant != CONTROL:
-                continue
-            for arrival in trial.arrivals:
-                if arrival.authentication:
-                    received.append((f"control to {trial.recipient}, run {run.run.id}", arrival.authentication))
-                if arrival.content:
-                    signing += signatures(arrival.content)
-    return received[-3:], list(dict.fromkeys(signing))
-
-
 def greet(place: Workspace, relay: Relay) -> Greeting | None:
     """Connect, protect the line, log in, say NOOP and QUIT; None for a sandbox, which has no server of its own yet."""
     from harness.check.route import Greeting
@@ -246,7 +229,7 @@ def greet(place: Workspace, relay: Relay) -> Greeting | None:
     try:
         return asyncio.run(_greet(place.unlock(relay)))
     except DeliveryError as error:
-        return Greeting({}, False, False, error=str(error), temporary=bool(error.reply and error.reply.transient))
+        return Greeting({}, False, False, error=str(error), temporary=error.later)
     except HarnessError as error:
         return Greeting({}, False, False, error=str(error))
 

@@ -179,6 +179,7 @@ class Workspace:
             headers=dict(entry.headers),
             bounces=tuple(self._source(source, (*place, "bounces", i)) for i, source in enumerate(entry.bounces)),
             sending_ips=tuple(entry.sending_ips),
+            mail_from=(entry.mail_from or "").lower().rstrip("."),
             company=entry.company,
             contact=entry.contact,
         )

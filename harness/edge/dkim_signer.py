@@ -36,13 +36,36 @@ def signer(dkim: Dkim) -> Callable[[bytes], bytes]:
                 linesep=b"\r\n",
             )
         except (dkimpy.DKIMException, ValueError) as failure:
-            raise ConfigError(
-                f"campaign.yaml: dkim: can't sign with this key: {failure}; give an RSA key in PEM"
-            ) from None
+            raise _unfit(failure) from None
         return bytes(header) + content
 
     sign(b"From: probe@" + dkim.domain.encode() + b"\r\n\r\n\r\n")  # a bad key is told before anything is sent
     return sign
+
+
+def public_key(dkim: Dkim) -> bytes:
+    """Return what has to be published for the key that signs (DER), read as the signer reads it.
+
+    Raises:
+        ConfigError: as `signer`.
+    """
+    signer(dkim)
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+    from dkim.crypto import parse_pem_private_key
+
+    read = parse_pem_private_key(dkim.private_key.strip().encode())
+    try:
+        key = RSAPublicNumbers(read["publicExponent"], read["modulus"]).public_key()
+    except ValueError as failure:
+        raise _unfit(failure) from None
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def _unfit(failure: Exception) -> ConfigError:
+    return ConfigError(
+        f"campaign.yaml: dkim: can't sign with this key: {' '.join(str(failure).split())}; give an RSA key in PEM"
+    )
 
 
 def _has(content: bytes, name: bytes) -> bool:

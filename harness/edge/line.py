@@ -31,15 +31,23 @@ class DeliveryError(RelayError):
     """There was no answer to a message, or no dialogue at all.
 
     `after_content` tells whether the message bytes may have reached the relay: then nobody knows what became of
-    them. `reply` is the refusal where the relay refused to talk (greeting, EHLO).
+    them. `reply` is the refusal where the relay refused to talk (greeting, EHLO). `later`: by its own word it may
+    talk another time (4yz).
     """
 
     def __init__(
-        self, text: str, *, after_content: bool = False, reply: Reply | None = None, transcript: str = ""
+        self,
+        text: str,
+        *,
+        after_content: bool = False,
+        reply: Reply | None = None,
+        later: bool = False,
+        transcript: str = "",
     ) -> None:
         super().__init__(text)
         self.after_content = after_content
         self.reply = reply
+        self.later = later or (reply is not None and reply.transient)
         self.transcript = transcript
 
 
@@ -166,9 +174,11 @@ class Line:
         except sasl.SaslError as failure:
             raise DeliveryError(f"{self.where}: login as {username} failed: {failure}") from None
         if answer.code != 235:
+            later = 400 <= answer.code < 500  # RFC 4954 section 6: 454 is a temporary failure of theirs
             raise DeliveryError(
                 f"{self.where}: login as {username} was refused ({name.upper()}, tried once): {self.told(answer)}; "
-                "check username and password"
+                + ("try again later" if later else "check username and password"),
+                later=later,
             )
 
     async def _converse(self, name: str, talk: sasl.Talk) -> aiosmtplib.SMTPResponse:

@@ -162,6 +162,7 @@ class RelayFile(Strict):
     headers: dict[str, str] = {}
     bounces: list[BounceFile] = []
     sending_ips: list[IpAddress] = []
+    mail_from: DnsName | None = None
     company: str = ""
     contact: str = ""
 

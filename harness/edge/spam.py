@@ -1,18 +1,21 @@
-"""spamd: one message's SpamAssassin score by rule, by a REPORT request (SPAMC protocol); nothing is learned or kept."""
+"""spamd: one message's SpamAssassin score by rule, by a REPORT request (SPAMC protocol); nothing is learned or kept.
+
+aiospamc gives the protocol: requests and what the lines of an answer mean. Its client is not used, for it reads an
+answer without end.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import math
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from harness.errors import RelayError
 
 _LIMIT = 4_000_000  # bytes of an answer
-_LENGTH = re.compile(rb"^Content-length: *(\d{1,9}) *\r?$", re.MULTILINE | re.IGNORECASE)
-_NUMBER = r"-?\d{1,6}(?:\.\d{1,6})?"
-_SPAM = re.compile(rf"^Spam: *\w+ *; *({_NUMBER}) */ *({_NUMBER}) *\r?$".encode(), re.MULTILINE | re.IGNORECASE)
-_RULE = re.compile(rf"^ *({_NUMBER}) +([A-Z][A-Z0-9_]{{2,}}) +(.*)$")
+_LONGEST_HEAD = 8_192
+_RULE = re.compile(r"^ *(-?\d{1,6}(?:\.\d{1,6})?) +([A-Z][A-Z0-9_]{2,}) +(.*)$")
 
 
 class Scored(NamedTuple):
@@ -31,26 +34,47 @@ def score(message: bytes, host: str = "127.0.0.1", port: int = 783, timeout: flo
     """
     where = f"spamd {host}:{port}"
     try:
-        answer = asyncio.run(_ask(message, host, port, timeout))
+        from aiospamc.requests import Request
+    except ImportError:
+        raise RelayError(f"{where}: a score needs the extra: pip install 'retest-harness[spam]'") from None
+    try:
+        answer = asyncio.run(_ask(bytes(Request("REPORT", body=message)), host, port, timeout))
     except TimeoutError:
         raise RelayError(f"{where}: no report within {timeout:g} s") from None
     except OSError as error:
         raise RelayError(f"{where}: {error}") from error
     head, _, body = answer.partition(b"\r\n\r\n")
-    found, length = _SPAM.search(head), _LENGTH.search(head)
-    if not head.startswith(b"SPAMD/") or b" 0 EX_OK" not in head[:40] or found is None:
+    fields = _head(head)
+    spam = fields.get("Spam")
+    if spam is None:
         first = head.split(b"\r\n")[0][:100].decode("ascii", "replace")
         raise RelayError(f"{where}: answers {first!r}, which is no report; is another service on this port?")
-    if len(answer) > _LIMIT or (length and len(body) < int(length[1])):
+    if len(answer) > _LIMIT or len(body) < getattr(fields.get("Content-length"), "length", 0):
         raise RelayError(f"{where}: the report is not whole")
-    return Scored(float(found[1]), float(found[2]), tuple(_rules(body.decode("utf-8", errors="replace"))))
+    return Scored(spam.score, spam.threshold, tuple(_rules(body.decode("utf-8", errors="replace"))))
 
 
-async def _ask(message: bytes, host: str, port: int, timeout: float) -> bytes:
+def _head(head: bytes) -> dict[str, Any]:
+    """Read an answer's status and headers; nothing where it is no success, or not spamd's."""
+    from aiospamc.exceptions import ParseError
+    from aiospamc.incremental_parser import parse_header, parse_response_status
+
+    status, *lines = head[:_LONGEST_HEAD].split(b"\r\n")
+    try:
+        if parse_response_status(status)["status_code"] != 0:
+            return {}
+        fields = dict(map(parse_header, lines))
+    except (ParseError, ValueError):
+        return {}
+    spam = fields.get("Spam")
+    return fields if spam and math.isfinite(spam.score) and math.isfinite(spam.threshold) else {}
+
+
+async def _ask(request: bytes, host: str, port: int, timeout: float) -> bytes:
     async with asyncio.timeout(timeout):
         reader, writer = await asyncio.open_connection(host, port)
         try:
-            writer.write(b"REPORT SPAMC/1.5\r\nContent-length: %d\r\n\r\n" % len(message) + message)
+            writer.write(request)
             writer.write_eof()
             answer = b""
             while len(answer) <= _LIMIT and (chunk := await reader.read(65_536)):

@@ -41,7 +41,10 @@ class Dkim:
     domain: str
     selector: str
     private_key: str = field(repr=False)
-    headers: tuple[str, ...] = ("from", "to", "subject", "date", "message-id", "mime-version", "content-type")
+    headers: tuple[str, ...] = (
+        *("from", "to", "subject", "date", "message-id", "mime-version", "content-type"),
+        *("list-unsubscribe", "list-unsubscribe-post"),  # one-click asks for it (RFC 8058 section 4)
+    )  # those that a message has
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from datetime import datetime
 from harness.model.answer import Answer
 from harness.model.factor import Factor
 from harness.model.problem import Budget, Pause, Together
+from harness.model.relay import Relay
 from harness.model.reply import Reply
 from harness.model.seed import Segment
 from harness.model.trial import Ask, State
@@ -49,6 +50,10 @@ class RunRecord:
     together: tuple[Together, ...] = ()
     options: Mapping[str, object] = field(default_factory=dict)
     version: str = ""
+
+    def went_through(self, relay: Relay) -> bool:
+        """Tell this relay from another: a relay.yaml may have given its name to another host since."""
+        return self.relay == relay.name and self.relay_facts.get("host", relay.host) == relay.host
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,6 +83,7 @@ class Relay:
     headers: Mapping[str, str] = field(default_factory=dict)
     bounces: tuple[BounceSource, ...] = ()
     sending_ips: tuple[str, ...] = ()
+    mail_from: str = ""  # the domain of the envelope sender that the provider sets; "": it keeps ours
     company: str = ""
     contact: str = ""
 

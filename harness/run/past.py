@@ -46,7 +46,7 @@ def past_of(
         if address is None:
             continue
         where = f"run {run.id}"
-        through = relay.name if _same(run, relay) else f"{run.relay} ({run.relay_facts.get('host', 'no host')})"
+        through = relay.name if run.went_through(relay) else f"{run.relay} ({run.relay_facts.get('host', 'no host')})"
         if said.outcome in (Outcome.ACCEPTED, Outcome.DELIVERED):
             suppressed[address].pop(through, None)
             refused[address].clear()
@@ -65,11 +65,6 @@ def past_of(
         )
         for address in names.values()
     }
-
-
-def _same(run: RunRecord, relay: Relay) -> bool:
-    """The run went through this relay: a relay.yaml may have given its name to another host since."""
-    return run.relay == relay.name and run.relay_facts.get("host", relay.host) == relay.host
 
 
 def _in_order(runs: Sequence[RunFacts], now: datetime, read: Read) -> Iterator[tuple[RunRecord, TrialRecord, Settled]]:

@@ -346,6 +346,13 @@ def test_a_signed_message_verifies() -> None:
     assert signed.endswith(content)
     assert dkim.verify(signed, dnsfunc=lambda name, timeout=5: record)
     assert not dkim.verify(signed.replace(b"Hello", b"Hallo"), dnsfunc=lambda name, timeout=5: record)
+    assert b"list-unsubscribe" not in signed.partition(content)[0]
+    listed = (
+        b"List-Unsubscribe: <https://shop.example/u>\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n" + content
+    )
+    signed = signer(Dkim("shop.example", "s1", pem))(listed)
+    assert b"list-unsubscribe : list-unsubscribe-post" in b" ".join(signed.partition(listed)[0].split())
+    assert not dkim.verify(signed.replace(b"e/u>", b"e/v>"), dnsfunc=lambda name, timeout=5: record)
     with pytest.raises(ConfigError, match="can't sign with this key"):
         signer(Dkim("shop.example", "s1", "no key"))
     with pytest.raises(ConfigError, match="From must be signed"):

@@ -17,7 +17,7 @@ from harness.cli.main import app
 from harness.errors import ConfigError
 from tests.integration.around.conftest import BODY, CAMPAIGN
 from tests.integration.around.servers import talking
-from tests.integration.around.zones import free_port
+from tests.integration.around.zones import free_port, own_pem
 
 
 def run(workspace: Path, *more: str) -> tuple[int, dict[str, Any]]:
@@ -111,7 +111,7 @@ def test_a_wrong_key_of_check_yaml_is_refused_with_line_and_nearest(workspace: P
     [
         ("good.test", "k1", "192.0.2.1", {}),
         ("good.test", "esp", "192.0.2.3", {"ptr-missing": "fail"}),
-        ("good.test", "none", "203.0.113.5", {"dkim-missing": "fail", "spf-ip": "fail", "ptr-missing": "fail"}),
+        ("good.test", "none", "203.0.113.5", {"dkim-missing": "fail", "spf-ip": "fail", "dmarc-fail": "fail", "ptr-missing": "fail"}),
         ("good.test", "big", "192.0.2.2", {"ptr-forward": "fail"}),
         ("good.test", "ed", "192.0.2.4", {"ptr-generic": "warn"}),
         ("good.test", "dead", "192.0.2.5", {"dkim": "unknown"}),
@@ -140,7 +140,63 @@ def test_authentication_is_told_by_what_the_zone_holds(
         for f in told["findings"]
         if f["id"].startswith(sections) and f["level"] not in ("ok", "note")
     }
-    assert wrong == wanted
+    elsewhere = {"helo": "warn"} if ips != "192.0.2.1" else {}  # relay.yaml's helo has this address
+    assert wrong == wanted | elsewhere
+
+
+def test_a_private_sending_ip_is_told_to_be_one_and_nothing_is_asked_of_it(workspace: Path) -> None:
+    relay = workspace / "relay.yaml"
+    relay.write_text(relay.read_text().replace("[192.0.2.1]", "[10.0.0.1, 'fd00::1', 192.0.2.1]"))
+    code, told = run(workspace)
+    assert code == 0
+    private = {f["about"]: f["level"] for f in told["findings"] if f["id"] == "ip-private"}
+    assert private == {"sending IP 10.0.0.1": "warn", "sending IP fd00::1": "warn"}
+    assert [f["about"] for f in told["findings"] if f["id"] == "spf-ip"] == ["MAIL FROM good.test, IP 192.0.2.1"]
+
+
+def signing(workspace: Path, selector: str, key: str, more: str = "") -> None:
+    """Have the harness itself sign the campaign."""
+    folder = workspace / "variants/sale"
+    (folder / "key.pem").write_text(key)
+    dkim = f"dkim: {{domain: good.test, selector: {selector}, key: key.pem{more}}}\n"
+    (folder / "campaign.yaml").write_text(CAMPAIGN + dkim)
+
+
+def test_the_key_that_signs_is_held_against_the_one_that_is_published(workspace: Path) -> None:
+    signing(workspace, "own", own_pem())
+    code, told = run(workspace)
+    assert code == 0
+    assert not [f for f in told["findings"] if f["id"].startswith("one-click")]
+    assert ("DKIM own, d=good.test", "ok") in {(f["about"], f["level"]) for f in told["findings"]}
+    signing(workspace, "k1", own_pem())
+    (workspace / "check.yaml").write_text(
+        (workspace / "check.yaml").read_text().replace("selector: k1", "selector: ed")
+    )
+    code, told = run(workspace)
+    (mismatch,) = [f for f in told["findings"] if f["id"] == "dkim-mismatch"]
+    assert (code, mismatch["level"]) == (4, "fail")
+    assert own_pem().splitlines()[5] not in json.dumps(told)
+
+
+def test_a_signature_that_leaves_one_click_out_is_told(workspace: Path) -> None:
+    signing(workspace, "own", own_pem(), ", headers: [from, subject, list-unsubscribe]")
+    _, told = run(workspace)
+    (unsigned,) = [f for f in told["findings"] if f["id"] == "one-click-unsigned"]
+    assert unsigned["level"] == "warn"
+    assert "d=good.test: h=from:subject:list-unsubscribe" in unsigned["evidence"]
+
+
+@pytest.mark.parametrize(
+    ("key", "more", "said"),
+    [("nonsense", "", "can't sign with this key"), (own_pem(), ", headers: [subject]", "From must be signed")],
+)
+def test_a_key_that_can_not_sign_is_told_in_the_words_of_a_run(key: str, more: str, said: str, workspace: Path) -> None:
+    signing(workspace, "own", key, more)
+    for command in (["check", "sale"], ["run", "sale", "--yes"]):
+        result = CliRunner().invoke(app, [*command, "--workspace", str(workspace)])
+        assert isinstance(result.exception, ConfigError)
+        assert said in str(result.exception)
+        assert "\n" not in str(result.exception)
 
 
 @pytest.mark.parametrize("wish", [["--follow"], ["--live"], ["--follow", "--live"]])

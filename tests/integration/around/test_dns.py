@@ -17,11 +17,12 @@ import pytest
 
 from harness.check.blocklist import Blocklist, listing_notices, trust_notices
 from harness.check.hosts import Site, site_notices
-from harness.check.identity import dkim_notices, dmarc_notices, find_dmarc
+from harness.check.identity import dmarc_notices, find_dmarc, report_notices
 from harness.check.link import Link
 from harness.check.lookup import Found, PublicSuffixes, Resolver, could_not
 from harness.check.notice import Grade, Notice
 from harness.check.sendinghost import courtesy_notices, greeting_notices, helo_notices, ip_notices, mail_from_notices
+from harness.check.signing import Signer, find_key
 from harness.check.spf import evaluate, spf_notices
 from harness.edge.dns import MOST_SILENCES, Dns, Offline
 from harness.model.relay import Relay
@@ -96,7 +97,14 @@ def test_a_long_record_is_whole(resolver: Resolver) -> None:
         ("typo.test", (), [("spf-invalid", "fail")]),
         ("loop.test", (), [("spf-invalid", "fail")]),
         ("void.test", (), [("spf-invalid", "fail")]),
-        ("many.test", (), [("spf-invalid", "fail")]),
+        ("many.test", (), [("spf-invalid", "warn")]),  # who is named by the first ten passes
+        ("lateword.test", (), [("spf-invalid", "warn")]),
+        ("firstword.test", (), [("spf-invalid", "fail")]),
+        ("nobody.test", (), [("spf-invalid", "fail")]),
+        ("closed.test", (), [("spf-nobody", "fail")]),
+        ("sixes.test", (), [("spf", "ok")]),  # a host with AAAA alone is not nothing
+        ("sixes.test", ("2001:db8::25",), [("spf-ip", "ok")]),
+        ("sixes.test", ("192.0.2.1",), [("spf-ip", "fail")]),
         ("many.test", ("203.0.113.11",), [("spf-invalid", "fail"), ("spf-ip", "fail")]),
         ("open.test", (), [("spf-open", "warn")]),
         ("opened.test", (), [("spf-open", "warn")]),
@@ -148,18 +156,28 @@ def test_spf_lookups_are_counted_through_includes(resolver: Resolver) -> None:
         ("dead", "good.test", ("dkim", "unknown")),
         ("round", "good.test", ("dkim", "unknown")),
         ("other", "good.test", ("dkim-missing", "fail")),
+        ("sha1", "bad.test", ("dkim-invalid", "fail")),
+        ("tlsrpt", "bad.test", ("dkim-invalid", "fail")),
+        ("wide", "bad.test", ("dkim", "ok")),
+        ("two", "bad.test", ("dkim-several", "fail")),
+        ("beside", "bad.test", ("dkim", "ok")),
         ("second", "bad.test", ("dkim-invalid", "fail")),
         ("kind", "bad.test", ("dkim-invalid", "fail")),
         ("short25519", "bad.test", ("dkim-invalid", "fail")),
     ],
 )
 def test_dkim(selector: str, domain: str, wanted: tuple[str, str], resolver: Resolver) -> None:
-    assert told(dkim_notices(domain, selector, resolver)) == [wanted]
+    assert told(find_key(Signer(domain, selector), resolver).notices) == [wanted]
+
+
+def test_a_signature_by_sha1_counts_for_nothing_whatever_its_key(resolver: Resolver) -> None:
+    key = find_key(Signer("good.test", "k1", algorithm="rsa-sha1"), resolver)
+    assert (key.usable, told(key.notices)) == (False, [("dkim-sha1", "warn")])
 
 
 def test_no_such_name_and_no_such_record_are_told_apart(resolver: Resolver) -> None:
-    assert dkim_notices("good.test", "none", resolver)[0].evidence.endswith("no such name (NXDOMAIN)")
-    assert dkim_notices("good.test", "other", resolver)[0].evidence.endswith("no TXT record")
+    assert find_key(Signer("good.test", "none"), resolver).notices[0].evidence.endswith("no such name (NXDOMAIN)")
+    assert find_key(Signer("good.test", "other"), resolver).notices[0].evidence.endswith("no TXT record")
 
 
 def test_an_answer_that_is_cut_off_and_can_not_be_had_whole_is_no_answer(suffixes: PublicSuffixes) -> None:
@@ -170,41 +188,94 @@ def test_an_answer_that_is_cut_off_and_can_not_be_had_whole_is_no_answer(suffixe
 
 
 def test_a_short_key_does_not_hide_that_it_is_in_test_mode(resolver: Resolver) -> None:
-    assert told(dkim_notices("bad.test", "both", resolver)) == [("dkim-short", "warn"), ("dkim-testing", "warn")]
+    assert told(find_key(Signer("bad.test", "both"), resolver).notices) == [
+        ("dkim-short", "warn"),
+        ("dkim-testing", "warn"),
+    ]
+
+
+OURS, ESPS = ("192.0.2.1",), ("203.0.113.5",)  # good.test's SPF names the first alone
 
 
 @pytest.mark.parametrize(
-    ("author", "mail_from", "signing", "wanted"),
+    ("author", "mail_from", "signers", "ips", "wanted"),
     [
-        ("good.test", "good.test", ("good.test",), [("dmarc", "ok")]),
-        ("good.test", "b.good.test", (), [("dmarc", "ok")]),
-        ("good.test", "esp.test", ("good.test",), [("dmarc", "ok")]),
-        ("good.test", "good.test", ("esp.test",), [("dmarc", "ok"), ("dmarc-dkim", "warn")]),
-        ("good.test", "esp.test", ("esp.test",), [("dmarc-alignment", "fail")]),
-        ("good.test", "esp.test", (), [("dmarc-alignment", "unknown")]),
-        ("strict.test", "b.strict.test", ("b.strict.test",), [("dmarc-alignment", "fail")]),
-        ("strict.test", "strict.test", (), [("dmarc", "ok")]),
-        ("news.parent.test", "parent.test", ("parent.test",), [("dmarc", "ok")]),
-        ("two.test", "two.test", (), [("dmarc-invalid", "fail")]),
-        ("typo.test", "typo.test", (), [("dmarc-invalid", "fail")]),
-        ("unsaid.test", "unsaid.test", (), [("dmarc-invalid", "warn"), ("dmarc-none", "note"), ("dmarc", "ok")]),
-        ("later.test", "later.test", (), [("dmarc-missing", "fail")]),
-        ("away.test", "away.test", (), [("dmarc", "ok")]),
-        ("open.test", "open.test", (), [("dmarc-none", "note"), ("dmarc-reports", "note"), ("dmarc", "ok")]),
-        ("empty.test", "empty.test", (), [("dmarc-missing", "fail")]),
-        ("failing.test", "failing.test", (), [("dmarc", "unknown")]),
+        ("good.test", "good.test", ["k1@good.test"], OURS, [("dmarc", "ok")]),
+        ("good.test", "good.test", [], OURS, [("dmarc", "ok")]),
+        ("good.test", "esp.test", ["k1@good.test"], (), [("dmarc", "ok")]),
+        ("good.test", "good.test", ["k1@good.test"], ESPS, [("dmarc", "ok")]),
+        ("good.test", "good.test", ["k1@esp.test"], OURS, [("dmarc", "ok"), ("dmarc-dkim", "warn")]),
+        ("good.test", "good.test", ["none@good.test"], OURS, [("dmarc", "ok"), ("dmarc-dkim", "warn")]),
+        # aligned, and nothing of it passes
+        ("good.test", "good.test", ["k1@esp.test"], ESPS, [("dmarc-fail", "fail")]),
+        ("good.test", "good.test", ["k1@esp.test"], (*OURS, *ESPS), [("dmarc-fail", "fail")]),
+        ("good.test", "good.test", ["none@good.test"], ESPS, [("dmarc-fail", "fail")]),
+        ("good.test", "esp.test", ["none@good.test"], OURS, [("dmarc-fail", "fail")]),
+        ("good.test", "b.good.test", ["k1@esp.test"], (), [("dmarc-fail", "fail")]),  # no SPF record there
+        ("open.test", "nowhere.open.test", ["none@open.test"], OURS,
+         [("dmarc-none", "note"), ("dmarc-fail", "warn")]),
+        ("closed.test", "closed.test", ["k1@esp.test"], (), [("dmarc-fail", "fail")]),  # nobody may send
+        # not known
+        ("good.test", "good.test", ["k1@esp.test"], (), [("dmarc-alignment", "unknown")]),
+        ("good.test", "good.test", [], ESPS, [("dmarc-alignment", "unknown")]),
+        ("good.test", "esp.test", [], OURS, [("dmarc-alignment", "unknown")]),
+        ("good.test", "esp.test", ["dead@good.test"], OURS, [("dmarc-alignment", "unknown")]),
+        ("good.test", "x.failing.test", ["none@good.test"], OURS, [("dmarc-fail", "fail")]),
+        # not aligned
+        ("good.test", "esp.test", ["k1@esp.test"], OURS, [("dmarc-alignment", "fail")]),
+        ("strict.test", "b.strict.test", ["k@b.strict.test"], OURS, [("dmarc-alignment", "fail")]),
+        ("open.test", "good.test", ["k1@good.test"], OURS,
+         [("dmarc-none", "note"), ("dmarc-alignment", "warn")]),
+        ("news.parent.test", "parent.test", ["k1@parent.test"], OURS, [("dmarc-fail", "fail")]),
+        ("two.test", "two.test", [], OURS, [("dmarc-invalid", "fail")]),
+        ("typo.test", "typo.test", [], OURS, [("dmarc-invalid", "fail")]),
+        ("unsaid.test", "unsaid.test", [], OURS,
+         [("dmarc-invalid", "warn"), ("dmarc-none", "note"), ("dmarc-alignment", "unknown")]),
+        ("later.test", "later.test", [], OURS, [("dmarc-missing", "fail")]),
+        ("away.test", "away.test", ["k1@good.test"], OURS, [("dmarc-fail", "fail")]),
+        ("empty.test", "empty.test", [], OURS, [("dmarc-missing", "fail")]),
+        ("failing.test", "failing.test", [], OURS, [("dmarc", "unknown")]),
     ],
-)
-def test_dmarc(
+)  # fmt: skip
+def test_dmarc_asks_that_something_aligned_passes(
     author: str,
     mail_from: str,
-    signing: tuple[str, ...],
+    signers: list[str],
+    ips: tuple[str, ...],
     wanted: list[tuple[str, str]],
     resolver: Resolver,
     suffixes: PublicSuffixes,
 ) -> None:
-    dmarc, problems = find_dmarc(author, resolver, suffixes)
-    assert told(problems + (dmarc_notices(dmarc, author, mail_from, signing, suffixes) if dmarc else [])) == wanted
+    keys = [find_key(Signer(domain, selector), resolver) for selector, _, domain in (s.partition("@") for s in signers)]
+    dmarc, notices = find_dmarc(author, resolver, suffixes)
+    if dmarc:
+        notices = notices + dmarc_notices(dmarc, author, evaluate(mail_from, ips, resolver), keys, suffixes)
+    assert told(notices) == wanted
+
+
+@pytest.mark.parametrize(
+    ("author", "wanted", "said"),
+    [
+        ("nosemi.test", [("dmarc-invalid", "fail")], "TXT _dmarc.nosemi.test: v=DMARC1 p=reject"),
+        ("order.test", [("dmarc-invalid", "fail")], "TXT _dmarc.order.test: p=reject; v=DMARC1"),
+        ("quoted.test", [("dmarc-invalid", "fail")], 'TXT _dmarc.quoted.test: "v=DMARC1; p=reject"'),
+        ("noted.test", [("dmarc-missing", "fail")], "TXT _dmarc.noted.test: a note, which is none"),
+        ("news.sponly.test", [("dmarc-invalid", "fail")], "Write sp=none, sp=quarantine or sp=reject."),
+        ("sponly.test", [("dmarc-tags", "note"), ("dmarc-reports", "note")], "sp=bogus"),
+        ("open.test", [("dmarc-reports", "note")], "Add rua=mailto:…"),
+        ("spelled.test", [("dmarc-tags", "note"), ("dmarc-reports", "note"), ("dmarc-reports", "note")], "adkim=x, pct=200"),
+        ("spelled.test", [("dmarc-tags", "note"), ("dmarc-reports", "note"), ("dmarc-reports", "note")],
+         "strict.test has not agreed to take DMARC reports of spelled.test"),
+        ("good.test", [], ""),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_dmarc_record_is_shown_as_it_stands(
+    author: str, wanted: list[tuple[str, str]], said: str, resolver: Resolver, suffixes: PublicSuffixes
+) -> None:
+    dmarc, notices = find_dmarc(author, resolver, suffixes)
+    notices = notices + (report_notices(dmarc, author, resolver, suffixes) if dmarc else [])
+    assert told(notices) == wanted
+    assert said in "\n".join(f"{n.finding} {n.evidence} {n.do}" for n in notices)
 
 
 def test_a_subdomain_has_its_parents_subdomain_policy(resolver: Resolver, suffixes: PublicSuffixes) -> None:
@@ -241,6 +312,9 @@ def test_mail_from(domain: str, wanted: tuple[str, str], resolver: Resolver) -> 
         ("192.0.2.3", [("ptr-missing", "fail")]),
         ("192.0.2.4", [("ptr", "ok"), ("ptr-generic", "warn")]),
         ("192.0.2.5", [("ptr", "ok")]),  # two names, the second leads back
+        ("192.0.2.7", [("ptr", "ok"), ("ptr-generic", "warn")]),  # the IP in its name
+        ("192.0.2.8", [("ptr", "ok"), ("ptr-generic", "warn")]),  # and the other way round
+        ("192.0.2.9", [("ptr", "ok")]),  # another IP
         ("192.0.2.6", [("ptr", "ok")]),  # "pool" and "dsl" inside of other words
     ],
 )
@@ -248,12 +322,27 @@ def test_reverse_dns(ip: str, wanted: list[tuple[str, str]], resolver: Resolver)
     assert told(ip_notices(ip, resolver)) == wanted
 
 
+SENDING = ("192.0.2.1", "2001:db8::80")
+
+
+def test_an_mx_that_names_an_alias_is_a_note(resolver: Resolver) -> None:
+    assert told(mail_from_notices("aliased.test", resolver)) == [("mail-from", "ok"), ("mail-from-alias", "note")]
+
+
 def test_helo_names_without_an_address(resolver: Resolver) -> None:
-    assert told(helo_notices("nowhere.test", resolver)) == [("helo", "warn")]
-    assert told(helo_notices("localhost", resolver)) == [("helo", "fail")]
-    assert told(helo_notices("x.failing.test", resolver)) == [("helo", "unknown")]
-    assert told(helo_notices("six.good.test", resolver)) == [("helo", "ok")]
-    assert told(helo_notices("[192.0.2.1]", resolver)) == [("helo", "warn")]
+    assert told(helo_notices("nowhere.test", SENDING, resolver)) == [("helo", "warn")]
+    assert told(helo_notices("localhost", SENDING, resolver)) == [("helo", "fail")]
+    assert told(helo_notices("x.failing.test", SENDING, resolver)) == [("helo", "unknown")]
+    assert told(helo_notices("six.good.test", SENDING, resolver)) == [("helo", "ok")]
+    assert told(helo_notices("[192.0.2.1]", SENDING, resolver)) == [("helo", "warn")]
+    (bare,) = helo_notices("192.0.2.1", SENDING, resolver)
+    assert (bare.grade, bare.do[:44]) == (Grade.FAIL, "Let the sending host greet with its full hos")
+
+
+def test_the_helo_name_has_the_address_of_a_host_that_sends(resolver: Resolver) -> None:
+    assert told(helo_notices("mx.good.test", SENDING, resolver)) == [("helo", "ok")]
+    (elsewhere,) = helo_notices("www.good.test", SENDING, resolver)
+    assert (elsewhere.grade, elsewhere.finding) == (Grade.WARN, "the HELO name has the address of another host")
 
 
 def test_our_greeting_to_an_esp_is_not_what_apple_hears(resolver: Resolver) -> None:
@@ -270,16 +359,20 @@ def test_our_greeting_to_an_esp_is_not_what_apple_hears(resolver: Resolver) -> N
     assert greeting_notices(Relay("sandbox", "sandbox"), resolver) == []
 
 
-def test_courtesies_are_notes_never_failures(resolver: Resolver) -> None:
-    assert told(courtesy_notices("good.test", "good.test", "default", resolver)) == [
+def test_courtesies_are_notes_never_failures(resolver: Resolver, suffixes: PublicSuffixes) -> None:
+    bimi = courtesy_notices("good.test", "news.good.test", "default", resolver, suffixes)[-1]
+    assert (bimi.grade, bimi.about) == (Grade.OK, "default._bimi.good.test")  # the organizational domain's holds
+    assert told(courtesy_notices("good.test", "good.test", "default", resolver, suffixes)) == [
         ("mta-sts", "ok"),
         ("tls-rpt", "ok"),
         ("bimi", "ok"),
     ]
-    assert {grade for _, grade in told(courtesy_notices("two.test", "two.test", "default", resolver))} == {"note"}
-    assert {grade for _, grade in told(courtesy_notices("failing.test", "failing.test", "default", resolver))} == {
-        "unknown"
+    assert {grade for _, grade in told(courtesy_notices("two.test", "two.test", "default", resolver, suffixes))} == {
+        "note"
     }
+    assert {
+        grade for _, grade in told(courtesy_notices("failing.test", "failing.test", "default", resolver, suffixes))
+    } == {"unknown"}
 
 
 def test_blocklist_answers_are_read_by_what_they_mean(resolver: Resolver) -> None:
@@ -357,9 +450,9 @@ def asked_all(resolver: Resolver, suffixes: PublicSuffixes) -> list[Notice]:
     """Everything that is asked for a sender who has all of it."""
     return [
         *mail_from_notices("good.test", resolver), *spf_notices(evaluate("good.test", ("192.0.2.1",), resolver)),
-        *dkim_notices("good.test", "k1", resolver), *find_dmarc("good.test", resolver, suffixes)[1],
-        *ip_notices("192.0.2.1", resolver), *helo_notices("mx.good.test", resolver),
-        *courtesy_notices("good.test", "good.test", "default", resolver),
+        *find_key(Signer("good.test", "k1"), resolver).notices, *find_dmarc("good.test", resolver, suffixes)[1],
+        *ip_notices("192.0.2.1", resolver), *helo_notices("mx.good.test", SENDING, resolver),
+        *courtesy_notices("good.test", "good.test", "default", resolver, suffixes),
         *site_notices(Site("www.good.test", ("link",)), [], resolver, suffixes),
         *listing_notices("good.test", Blocklist("dbl.test"), resolver),
     ]  # fmt: skip

@@ -8,14 +8,17 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from harness.check.notice import Grade
 from harness.check.spamscore import Score, score_notices, spam_notices
 from harness.edge.spam import score
 from harness.errors import RelayError
@@ -100,14 +103,27 @@ def test_each_rung_says_which_rules_it_added(spamd: int) -> None:
         ("+subject", b"FREE shoes", b"Hello."),
         ("+text:1", b"FREE shoes", b"Click here now."),
     ]
-    notices = score_notices(
-        [(name, Score(*score(MAIL % (subject, body), port=spamd))) for name, subject, body in rungs]
+    notices = spam_notices(
+        [(name, partial(MAIL.__mod__, (subject, body))) for name, subject, body in rungs],
+        lambda raw: Score(*score(raw, port=spamd)),
     )
-    assert [(n.about, n.grade.value) for n in notices] == [("control", "ok"), ("+subject", "warn"), ("+text:1", "fail")]
+    assert [(n.about, n.grade.value) for n in notices] == [
+        ("control", "ok"), ("+subject", "note"), ("+text:1", "note"), ("production", "fail")
+    ]  # fmt: skip
     by_rung = {n.about: n for n in notices}
     assert "RETEST_SUBJ" in by_rung["+subject"].evidence
     assert "RETEST_SUBJ" not in by_rung["+text:1"].evidence
     assert "RETEST_WORD" in by_rung["+text:1"].evidence
+    assert "RETEST_SUBJ" in by_rung["production"].evidence
+    assert "RETEST_WORD" in by_rung["production"].evidence
+
+
+def test_a_rung_says_which_rules_it_removes_and_one_that_changes_none_is_shown_too() -> None:
+    short, shouts = ("SHORT", 1.5, "few words"), ("SHOUTS", 0.5, "")
+    scores = [("control", Score(1.5, 5.0, (short,))), ("+text:1", Score(0.5, 5.0, (shouts,))), ("+link:a", Score(0.5, 5.0, (shouts,)))]  # fmt: skip
+    _, text, link = score_notices(scores)
+    assert (text.grade, text.evidence) == (Grade.NOTE, "+0.5 SHOUTS; no longer SHORT")
+    assert (link.grade, link.evidence) == (Grade.OK, "the same rules as the rung before")
 
 
 REPORT = b"SPAMD/1.1 0 EX_OK\r\nContent-length: %d\r\nSpam: True ; %s / 5.0\r\n\r\n%s"
@@ -124,6 +140,12 @@ def after(answer: bytes, *, then_silent: bool = False, every: float = 0.0) -> Ta
             threading.Event().wait(20)
 
     return talk
+
+
+def test_without_the_extra_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "aiospamc.requests", None)
+    with pytest.raises(RelayError, match=r"pip install 'retest-harness\[spam\]'"):
+        score(b"x")
 
 
 def test_nobody_is_said() -> None:
@@ -144,11 +166,13 @@ def test_nobody_is_said() -> None:
         (after(REPORT % (0, b"1.2.3", b"")), "which is no report"),
         (after(REPORT % (0, b".", b"")), "which is no report"),
         (after(REPORT % (0, b"9" * 5_000, b"")), "which is no report"),
+        (after(REPORT % (0, b"nan", b"")), "which is no report"),
+        (after(b"SPAMD/1.1 0 EX_OK\r\n" + b"a\r\n" * 1_000_000), "which is no report"),
         (after(b"\xff\x00" * 3_000_000), "which is no report"),
         (lambda line: line.close(), ""),
     ],
     ids=["silent", "silent in mid answer", "dripping", "dead in mid answer", "closed", "another service", "failing",
-         "no number", "a point", "a number without end", "nonsense without end", "gone at once"],
+         "no number", "a point", "a number without end", "not a number", "headers without end", "nonsense without end", "gone at once"],
 )  # fmt: skip
 def test_a_spamd_that_gives_no_report_is_told_in_time(talk: Talk, why: str) -> None:
     with talking(talk) as port:

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 NSD = shutil.which("nsd") or ("/usr/sbin/nsd" if Path("/usr/sbin/nsd").is_file() else None)
 WITHOUT_NSD = "no name server to ask: install Debian's nsd"
@@ -28,6 +28,7 @@ mx.good.test. A 192.0.2.1
 good.test. TXT "v=spf1 ip4:192.0.2.0/28 include:esp.test -all"
 esp.test. TXT "v=spf1 ip4:198.51.100.0/24 ~all"
 k1._domainkey.good.test. TXT {rsa2048}
+own._domainkey.good.test. TXT {own}
 ed._domainkey.good.test. TXT "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
 big._domainkey.good.test. TXT {rsa4096}
 esp._domainkey.good.test. CNAME k1._domainkey.esp.test.
@@ -56,9 +57,24 @@ aaa.good.test. A 192.0.2.98
 mx5.good.test. A 192.0.2.5
 6.2.0.192.in-addr.arpa. PTR spooling.handsload.test.
 spooling.handsload.test. A 192.0.2.6
+7.2.0.192.in-addr.arpa. PTR ip192.0.2.7.isp.test.
+ip192.0.2.7.isp.test. A 192.0.2.7
+8.2.0.192.in-addr.arpa. PTR 8.2.0.192.static.isp.test.
+8.2.0.192.static.isp.test. A 192.0.2.8
+9.2.0.192.in-addr.arpa. PTR mx192-0-2-90.isp.test.
+mx192-0-2-90.isp.test. A 192.0.2.9
+aliased.test. MX 10 alias.aliased.test.
+alias.aliased.test. CNAME mx.good.test.
 weak._domainkey.bad.test. TXT {rsa512}
 short._domainkey.bad.test. TXT {rsa1024}
 revoked._domainkey.bad.test. TXT "v=DKIM1; p="
+sha1._domainkey.bad.test. TXT {sha1}
+tlsrpt._domainkey.bad.test. TXT {tlsrpt}
+wide._domainkey.bad.test. TXT {wide}
+two._domainkey.bad.test. TXT {rsa2048}
+two._domainkey.bad.test. TXT {rsa1024}
+beside._domainkey.bad.test. TXT {rsa2048}
+beside._domainkey.bad.test. TXT "a note"
 broken._domainkey.bad.test. TXT "v=DKIM1; p=!!"
 second._domainkey.bad.test. TXT "v=DKIM2; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
 kind._domainkey.bad.test. TXT "v=DKIM1; k=dsa; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
@@ -81,6 +97,14 @@ _dmarc.later.test. TXT "v=DMARC10; p=reject"
 _dmarc.away.test. CNAME _dmarc.good.test.
 loop.test. TXT "v=spf1 include:loop.test -all"
 void.test. TXT "v=spf1 a:n1.test a:n2.test a:n3.test -all"
+sixes.test. TXT "v=spf1 mx a:mx.sixes.test a:six.good.test a:n1.test -all"
+sixes.test. MX 10 mx.sixes.test.
+mx.sixes.test. AAAA 2001:db8::25
+lateword.test. TXT "v=spf1 include:esp.test include:typo.test -all"
+firstword.test. TXT "v=spf1 include:typo.test ip4:192.0.2.1 -all"
+nobody.test. TXT "v=spf1 ip4:192.0.2.1/33 -all"
+closed.test. TXT "v=spf1 -all"
+_dmarc.closed.test. TXT "v=DMARC1; p=reject; rua=mailto:a@closed.test"
 redirect.test. TXT "v=spf1 redirect=esp.test"
 macro.test. TXT "v=spf1 exists:%{{i}}._spf.macro.test -all"
 byip.test. TXT "v=spf1 exists:%{{i}}.allowed.byip.test -all"
@@ -114,6 +138,13 @@ deadmx.test. MX 10 gone.deadmx.test.
 unsure.test. MX 10 x.failing.test.
 empty.test. TXT "hello"
 _dmarc.strict.test. TXT "v=DMARC1; p=quarantine; adkim=s; aspf=s; rua=mailto:a@strict.test"
+_dmarc.nosemi.test. TXT "v=DMARC1 p=reject"
+_dmarc.order.test. TXT "p=reject; v=DMARC1"
+_dmarc.quoted.test. TXT "\\"v=DMARC1; p=reject\\""
+_dmarc.noted.test. TXT "a note"
+_dmarc.spelled.test. TXT "v=DMARC1; p=reject; adkim=x; pct=200; rua=mailto:a@strict.test!10m,mailto:a@good.test,https://x"
+spelled.test._report._dmarc.good.test. TXT "v=DMARC1"
+_dmarc.sponly.test. TXT "v=DMARC1; p=reject; sp=bogus"
 _dmarc.parent.test. TXT "v=DMARC1; p=none; sp=reject; rua=mailto:a@parent.test"
 ; lists
 listed.test.dbl.test. A 127.0.1.2
@@ -140,16 +171,31 @@ click.good.test.dbl.test. A 127.0.1.2
 """
 
 
+OWN = generate_private_key(65537, 2048)  # whose public half is published under `own`
+
+
+def own_pem() -> str:
+    """Return the key whose public half is published under `own`."""
+    return OWN.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
 def _key(bits: int, extra: str = "") -> str:
-    """Make a DKIM record with a real key, cut into strings of 200."""
+    """Make a DKIM record with a real key."""
     if bits < 1024:  # no library makes one so weak; a published one is only read
         raw = base64.b64decode(
             "MFwwDQYJKoZIhvcNAQEBBQADSwAwSAJBAL51rsvkbd0pKHPbIfZSoOcTSuTyaN+QcsvKl3f5MVGe/i0N+y04FXYYAMcKqtrpnr6ICHbIkWNL45o6BIzNK18CAwEAAQ=="
         )
     else:
-        raw = (
-            generate_private_key(65537, bits).public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        )
+        raw = _public(generate_private_key(65537, bits))
+    return _record(raw, extra)
+
+
+def _public(key: RSAPrivateKey) -> bytes:
+    return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def _record(raw: bytes, extra: str = "") -> str:
+    """Write a DKIM record, cut into strings of 200."""
     text = f"v=DKIM1; k=rsa; {extra}p={base64.b64encode(raw).decode()}"
     return " ".join(f'"{text[i : i + 200]}"' for i in range(0, len(text), 200))
 
@@ -171,8 +217,9 @@ def name_server(folder: Path) -> Iterator[int]:
     port = free_port()
     included = "\n".join(f'i{n}.test. TXT "v=spf1 ip4:203.0.113.{n} -all"' for n in range(12))
     zone = ZONE.format(
-        rsa2048=_key(2048), rsa4096=_key(4096), padding=" ".join([f'"{"x" * 200}"'] * 20), ten=" ".join(f"include:i{n}.test" for n in range(10)),
-        rsa1024=_key(1024), rsa512=_key(512), testing=_key(2048, "t=y; "), both=_key(1024, "t=y; "),
+        own=_record(_public(OWN)), rsa2048=_key(2048), rsa4096=_key(4096), padding=" ".join([f'"{"x" * 200}"'] * 20), ten=" ".join(f"include:i{n}.test" for n in range(10)),
+        rsa1024=_key(1024), rsa512=_key(512), testing=_key(2048, "t=y; "), sha1=_key(2048, "h=sha1; "),
+        tlsrpt=_key(2048, "s=tlsrpt; "), wide=_key(2048, "s=tlsrpt:email; h=sha1:sha256; "), both=_key(1024, "t=y; "),
         crowd="\n".join(f"crowd.test. MX {n} mx.good.test." for n in range(11)),
         includes=" ".join(f"include:i{n}.test" for n in range(12)), included=included,
     )  # fmt: skip

@@ -6,11 +6,13 @@ from dataclasses import replace
 
 import pytest
 
+from harness.check.copies import Copy
 from harness.check.lookup import Found, Lookup, PublicSuffixes
 from harness.check.notice import Grade, Notice, stops
 from harness.check.route import Greeting, route_notices
-from harness.check.seedling import SeedPast, arrival_notices, results_of, seed_notices
-from harness.check.survey import Subject, Tools, signatures, survey
+from harness.check.seedling import SeedPast, seed_notices
+from harness.check.signing import Signer, signers_of
+from harness.check.survey import Subject, Tools, survey
 from harness.model.hop import Hop
 from harness.model.relay import Answers, BounceSource, Relay, Tls
 from harness.model.seed import Seed, Segment
@@ -117,43 +119,33 @@ def test_a_greeting_shows_size_and_dsn() -> None:
         "relay-answers": "note",
         "relay-down": "fail",
     }
-
-
-def test_what_a_receiver_found_is_shown() -> None:
-    (good,) = arrival_notices([("control", "mx.icloud.com; spf=pass smtp.mailfrom=x; dkim=pass; dmarc=pass")])
-    (bad,) = arrival_notices([("control", "mx.icloud.com; spf=pass; dkim=fail; dmarc=pass")])
-    assert (good.grade, bad.grade) == (Grade.OK, Grade.WARN)
-    assert "dkim=fail" in bad.finding
+    assert ids(route_notices(ESP, replace(greeting, offered={"dsn": "", "size": ""}), 1))["relay-dsn"] == "ok"
+    assert ids(route_notices(ESP, replace(greeting, offered={"size": "9" * 9_000}), 1)) == {
+        "relay-answers": "note", "relay": "ok", "relay-size": "ok", "relay-dsn": "note",
+    }  # fmt: skip
+    assert ids(route_notices(ESP, replace(greeting, offered={}), 1))["relay-size"] == "note"
 
 
 @pytest.mark.parametrize(
-    ("header", "wanted"),
+    ("host", "wanted"),
     [
-        (
-            "mx.a; dkim=pass header.d=shop.example; dkim=fail header.d=esp.example; spf=pass",
-            {"dkim": "pass", "spf": "pass"},
-        ),
-        ("mx.a; dkim=fail header.d=esp.example; dkim=pass header.d=shop.example", {"dkim": "pass"}),
-        ("mx.a; dkim=fail (bad signature); dkim=none", {"dkim": "none"}),
-        (
-            "mx.a 1; spf/1 = pass (not dkim=fail; (spf=fail)) smtp.mailfrom=dmarc=x; dmarc=pass",
-            {"spf": "pass", "dmarc": "pass"},
-        ),
-        ('mx.a; spf=pass reason="see; dkim=fail"; dkim=pass', {"spf": "pass", "dkim": "pass"}),
-        ("dkim-verifier.icloud.com; dkim=pass\ndmarc.icloud.com; dmarc=pass", {"dkim": "pass", "dmarc": "pass"}),
-        ("mx.a; none", {}),
-        ("(" * 3_000, {}),
+        ("smtp.sendgrid.net", "warn"),
+        ("email-smtp.eu-west-1.amazonaws.com", "warn"),
+        ("SMTP.SendGrid.net.", "warn"),
+        ("smtp.notsendgrid.net", "note"),
+        ("mail.our-own.net", "note"),
     ],
 )
-def test_one_good_signature_of_several_is_enough(header: str, wanted: dict[str, str]) -> None:
-    assert results_of(header) == wanted
+def test_a_provider_that_queues_mail_gives_no_answer_in_session(host: str, wanted: str) -> None:
+    assert ids(route_notices(replace(ESP, host=host), None, 0)) == {"relay-answers": wanted}
 
 
 def test_signatures_of_a_received_copy_name_selectors() -> None:
-    assert signatures(mail(DKIM_Signature="v=1; a=rsa-sha256; d=Shop.example; s=k1; b=abc")) == [("shop.example", "k1")]
+    raw = mail(DKIM_Signature="v=1; a=rsa-sha256; d=Shop.example; s=k1; h=From:Subject; b=abc")
+    assert signers_of(raw) == [Signer("shop.example", "k1", algorithm="rsa-sha256", covers=("from", "subject"))]
 
 
-def whole(relay: Relay, segment: Segment, **tools: object) -> list[Notice]:
+def whole(relay: Relay, segment: Segment, copies: tuple[Copy, ...] = (), **tools: object) -> list[Notice]:
     raw = mail()
     subject = Subject(
         "news@shop.example",
@@ -162,6 +154,7 @@ def whole(relay: Relay, segment: Segment, **tools: object) -> list[Notice]:
         segment,
         {s.address: raw for s in segment.seeds},
         [("control", lambda: raw)],
+        copies=copies,
     )
     return survey(subject, Tools(Nowhere(), PublicSuffixes(), NOW, **tools))  # type: ignore[arg-type]
 
@@ -170,6 +163,23 @@ def test_what_stops_a_real_send_is_a_warning_on_the_sandbox() -> None:
     assert stops(whole(ESP, APPLE))
     assert not stops(whole(SANDBOX, MADE_UP))
     assert {"spf-missing", "dmarc-missing", "mail-from-missing", "host-missing"} <= set(ids(whole(SANDBOX, MADE_UP)))
+
+
+def test_the_mail_from_that_a_receiver_saw_is_checked_else_what_relay_yaml_says() -> None:
+    def checked(relay: Relay, *copies: Copy) -> tuple[str, list[str]]:
+        notices = whole(relay, APPLE, copies)
+        (domain,) = {
+            n.about.removeprefix("MAIL FROM ") for n in notices if n.id in ("spf-missing", "mail-from-missing")
+        }
+        return domain, [n.evidence for n in notices if n.id == "mail-from-seen"]
+
+    said = replace(ESP, mail_from="em1.shop.example")
+    copy = Copy("control to a@icloud.com, run r1", mail_from="em2.shop.example")
+    ours = "campaign.yaml says bounces@mail.shop.example"
+    assert checked(ESP) == checked(replace(ESP, mail_from="mail.shop.example")) == ("mail.shop.example", [])
+    assert checked(said) == ("em1.shop.example", [f"by mail_from in relay.yaml; {ours}"])
+    seen = f"by the receiver of control to a@icloud.com, run r1; {ours}"
+    assert checked(said, Copy("full"), copy) == ("em2.shop.example", [seen])
 
 
 def test_the_table_begins_with_the_worst_and_says_nothing_twice() -> None:
