@@ -364,6 +364,27 @@ def test_links_are_followed_by_the_name_servers_of_check_yaml(workspace: Path) -
     assert about == {f"redirect http://shop:x@here.test:{port}/c"}
 
 
+def test_follow_asks_a_server_for_content_and_for_no_farewell(workspace: Path) -> None:
+    asked = set()
+
+    def page(line: socket.socket) -> None:
+        asked.add(line.recv(65_536).split(b" ")[1].decode())
+        line.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+
+    said = ("Leave this list", "Opt me out", "klikkaa t\u00e4st\u00e4", "Sagul sinut", "Unsubscribe")
+    with talking(page) as port:
+        base = f"http://here.test:{port}"
+        body = f'<h1><a href="{base}/c/1">Tents</a></h1><p><a href="{base}/c/2">Shop now</a></p>'
+        body += "".join(f'<p>Enough? <a href="{base}/q/{n}">{words}</a></p>' for n, words in enumerate(said))
+        (workspace / "variants/sale/body.html.j2").write_text(BODY % body)
+        with (workspace / "check.yaml").open("a") as file:
+            file.write("follow: {private: true, timeout: 1s}\n")
+        _, told = run(workspace, "--follow")
+    assert asked == {"/c/1", "/c/2"}
+    (left,) = [f for f in told["findings"] if f["id"] == "link-unsubscribe"]
+    assert left["about"].endswith("and 4 more")
+
+
 def test_a_silent_spamd_is_one_finding_and_stops_no_run(workspace: Path) -> None:
     with talking(lambda line: time.sleep(20)) as port:
         with (workspace / "check.yaml").open("a") as file:
