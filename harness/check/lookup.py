@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from harness.model.found import Found, Lookup
+from harness.model.found import OFFLINE, Found, Lookup
 
 NOT_ASKED = "not asked"
-__all__ = ["NOT_ASKED", "Found", "Lookup", "PublicSuffixes", "Resolver", "Suffixes", "could_not"]
+__all__ = ["NOT_ASKED", "OFFLINE", "Found", "Lookup", "PublicSuffixes", "Resolver", "Suffixes", "could_not"]
 
 
 class Resolver(Protocol):

@@ -23,7 +23,7 @@ from harness.check.hosts import literal, site_notices, sites_of
 from harness.check.identity import dmarc_notices, find_dmarc, report_notices
 from harness.check.link import Link, host_name
 from harness.check.linktext import link_notices
-from harness.check.lookup import NOT_ASKED, Resolver, Suffixes
+from harness.check.lookup import NOT_ASKED, OFFLINE, Resolver, Suffixes
 from harness.check.notice import Grade, Notice, worst_first
 from harness.check.route import Greeting, route_notices
 from harness.check.seedling import SeedPast, seed_notices
@@ -110,8 +110,8 @@ def survey(subject: Subject, tools: Tools) -> list[Notice]:
     )
     size = max((len(raw) for raw in subject.messages.values()), default=0)
     notices += route_notices(subject.relay, tools.greeting, size)
-    notices += arrival_notices(subject.copies)
-    notices = _not_asked(notices)
+    notices += arrival_notices(subject.copies, subject.from_domain, tools.suffixes)
+    notices = [_offline(notice) for notice in _not_asked(notices)]
     if subject.relay.loopback and not subject.relay.sending_ips:
         notices = [_rehearsed(notice) for notice in notices]
     return worst_first(_once(notices))
@@ -245,6 +245,12 @@ def _merged(notices: list[Notice], seeds: int | None = None) -> list[Notice]:
         about = "production" if seeds and len(more) + 1 >= seeds else f"{first.about}{also}"
         out.append(replace(first, about=about))
     return out
+
+
+def _offline(notice: Notice) -> Notice:
+    """Of what was not asked by the operator's own wish no later question says more."""
+    asked = notice.grade is not Grade.UNKNOWN or not notice.evidence.endswith(OFFLINE)
+    return notice if asked else replace(notice, do="Leave --offline (check.yaml: offline) out.")
 
 
 def _rehearsed(notice: Notice) -> Notice:
