@@ -16,7 +16,7 @@ from harness.model.reply import Reply
 # Reply codes are three digits (RFC 5321 section 4.2), an enhanced status follows at once (RFC 2034).
 _CODE = re.compile(r"(?<![\w.@/+=-])([245]\d\d)(?:[-:, #(']{1,4}([245]\.\d{1,3}\.\d{1,3})(?![\d.]|\w))?(?![\w.%]|-\d)")
 _ENHANCED = re.compile(r"(?<![\w./-])(?<!\d:)([245]\.\d{1,3}\.\d{1,3})(?![\d]|\.\d|\w)")
-_TAG = re.compile(r"\[([A-Z]{2,4}-?\d{1,4})\]")
+TAG = re.compile(r"\[([A-Z]{2,4}-?\d{1,4})\]")
 _NO_TAG = re.compile(r"(?:AS|RFC|UTF|ISO|IPV|MX|NS)-?\d")
 # Words after which three digits are a reply code, where no enhanced status vouches for it.
 _ANNOUNCES = re.compile(
@@ -60,7 +60,7 @@ def find_tag(text: str, rules: Rules = RULES) -> str | None:
     """Find a provider's bracket tag, a known one first; addresses and hosts in brackets are none."""
     if "[" not in text:
         return None
-    tags = [tag for tag in _TAG.findall(text) if not _NO_TAG.match(tag)]
+    tags = [tag for tag in TAG.findall(text) if not _NO_TAG.match(tag)]
     for tag in tags:
         if tag in rules.tags:
             return str(tag)

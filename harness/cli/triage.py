@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,8 +11,9 @@ import typer
 from harness.cli.common import JsonOption, WorkspaceOption, echo, note, print_json, table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator
 
+    from harness.bounce.rule import Rules
     from harness.model.answer import Reading
     from harness.triage.finding import Result
     from harness.triage.investigate import Question
@@ -75,36 +77,33 @@ def triage(
 
     Example: harness triage delivered.csv bounces.csv --merge merged.csv --suspects suspects.yaml
     """
-    import os
-
+    from harness.cli.triagewords import (
+        check_places,
+        join_key,
+        memory_limit,
+        named,
+        outcomes,
+        pairs,
+        roles,
+        spill_folder,
+    )
     from harness.errors import ConfigError
-    from harness.triage.investigate import Question, investigate
+    from harness.triage.investigate import Question
     from harness.triage.sweep import Target
-    from harness.triage.veil import Veil
 
+    rules = _rules(workspace)
     question = Question(
-        tuple(files or ()), merge, on, _pairs(map_, "--map"), _pairs(word, "--word"), tuple(apple_domain or ()),
-        Target(tuple(target or ())), fdr, memory, spill,
+        tuple(files or ()), merge, join_key(on), roles(pairs(map_, "--map")), outcomes(pairs(word, "--word")),
+        tuple(apple_domain or ()), Target(named(target, rules)), fdr, memory_limit(memory), spill_folder(spill),
     )  # fmt: skip
-    read = _reader(workspace)
-    veil = Veil(None if show_addresses else os.urandom(32))
-    if counts is not None:
-        from harness.triage.warehouse import read_counts
-
-        result = read_counts(counts, question, read, veil)
-    elif not files:
+    if counts is None and not files:
         raise ConfigError("triage: name an export, such as `harness triage events.csv`, or --counts FILE")
-    elif emit_sql:
-        echo(_emitted(question, emit_sql, sql_table))
-        return
-    elif engine == "spark":
-        from harness.triage.cluster import gather_by_spark
-
-        result = investigate(question, read, veil, gather_by_spark(master))
-    elif engine == "duckdb":
-        result = investigate(question, read, veil)
-    else:
-        raise ConfigError(f"--engine {engine}: no such engine; expected duckdb or spark")
+    check_places([*question.files, *filter(None, (merge, counts))], {"--suspects": suspects, "--html": html})
+    with _in_one_line():
+        if emit_sql and counts is None:
+            echo(_emitted(question, emit_sql, sql_table))
+            return
+        result = _found(question, rules, show_addresses, engine, master, counts)
     _write(result, suspects, html)
     if json:
         from harness.triage.digest import as_json
@@ -114,40 +113,63 @@ def triage(
         _show(result)
 
 
-def _reader(workspace: Path | None) -> Callable[[str], Reading]:
-    """Read replies by the workspace's own rules where there is a workspace."""
+def _found(
+    question: Question, rules: Rules, show_addresses: bool, engine: str, master: str, counts: Path | None
+) -> Result:
+    import os
+
     from harness.bounce.reply import read_reply
+    from harness.errors import ConfigError
+    from harness.triage.investigate import investigate
+    from harness.triage.veil import Veil
+
+    def read(text: str) -> Reading:
+        return read_reply(text, rules=rules)
+
+    veil = Veil(None if show_addresses else os.urandom(32))
+    if counts is not None:
+        from harness.triage.warehouse import read_counts
+
+        return read_counts(counts, question, read, veil)
+    if engine == "duckdb":
+        return investigate(question, read, veil)
+    if engine == "spark":
+        from harness.triage.cluster import gather_by_spark
+
+        return investigate(question, read, veil, gather_by_spark(master))
+    raise ConfigError(f"--engine {engine}: no such engine; expected duckdb or spark")
+
+
+@contextmanager
+def _in_one_line() -> Iterator[None]:
+    """Say in one line what no reader of files foresaw: a column of bytes, a disk that is full, a file that is closed.
+
+    Raises:
+        ConfigError: in place of what DuckDB or the system raised.
+    """
+    import duckdb
+
+    from harness.errors import ConfigError
+
+    try:
+        yield
+    except (duckdb.Error, OSError) as error:
+        said = next(iter(str(error).splitlines()), type(error).__name__)
+        raise ConfigError(f"triage: the export can't be read: {said}") from error
+
+
+def _rules(workspace: Path | None) -> Rules:
+    """Return the workspace's own rules for replies where there is a workspace."""
     from harness.bounce.rules import RULES
     from harness.cli.common import open_workspace, rules_of
     from harness.errors import ConfigError
 
     try:
-        rules = rules_of(open_workspace(workspace))
+        return rules_of(open_workspace(workspace))
     except ConfigError:
         if workspace is not None:
             raise
-        rules = RULES
-
-    def read(text: str) -> Reading:
-        return read_reply(text, rules=rules)
-
-    return read
-
-
-def _pairs(given: list[str] | None, option: str) -> dict[str, str]:
-    from harness.errors import ConfigError
-
-    out = {}
-    for text in given or ():
-        theirs, sign, ours = text.rpartition("=")
-        if not sign or not theirs or not ours:
-            raise ConfigError(f"{option} {text}: expected THEIRS=OURS")
-        if option == "--word" and ours not in ("delivered", "bounced", "deferred", "suppressed", "sent"):
-            raise ConfigError(
-                f"--word {text}: {ours!r} is no outcome; expected delivered, bounced, deferred, suppressed or sent"
-            )
-        out[theirs] = ours
-    return out
+        return RULES
 
 
 def _emitted(question: Question, dialect: str, name: str) -> str:
@@ -160,10 +182,12 @@ def _emitted(question: Question, dialect: str, name: str) -> str:
 
 
 def _write(result: Result, suspects: Path | None, html: Path | None) -> None:
+    from harness.cli.report import save
+
     if suspects:
         from harness.triage.suspects import write_suspects
 
-        suspects.write_text(write_suspects(result), encoding="utf-8")
+        save(suspects, write_suspects(result))
         note(
             f"{suspects}: {len(result.causes)} causes, {len(result.profiles)} profiles; `harness run CAMPAIGN "
             f"--suspects {suspects}`"
@@ -176,7 +200,7 @@ def _write(result: Result, suspects: Path | None, html: Path | None) -> None:
 
         style = stylesheet()
         made = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
-        html.write_text(webpage(result, style=style, policy=policy(style), made=made), encoding="utf-8")
+        save(html, webpage(result, style=style, policy=policy(style), made=made))
         note(f"{html}: written")
 
 
@@ -188,7 +212,7 @@ def _show(result: Result) -> None:
     echo(digest.headline(result))
     echo()
     rows = [digest.domain_row(row) for row in (*result.domains, result.total)]
-    echo(table(rows, list(digest.DOMAIN_HEADERS)))
+    echo(table(rows, list(digest.domain_headers(result))))
     reasons = digest.reason_rows(result)
     if reasons:
         echo()

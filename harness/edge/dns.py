@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from harness.model.found import OFFLINE, Found, Lookup
+from harness.model.found import Found, Lookup
 from harness.model.seed import is_reserved
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class Offline:
 
     def ask(self, name: str, kind: str) -> Lookup:
         """Say that nothing was asked."""
-        return _failed(name, kind, OFFLINE)
+        return _failed(name, kind, "offline: not asked")
 
 
 def _left_open(response: dns.message.Message) -> str:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-OFFLINE = "offline: not asked"  # by the wish of who checks
-
 
 class Found(StrEnum):
     """How a question was answered."""

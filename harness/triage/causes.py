@@ -10,13 +10,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from harness.triage.couples import find_pairs
+import numpy as np
+
+from harness.triage.coded import Mask
+from harness.triage.couples import find_pairs, tail
 from harness.triage.finding import Cause, Condition, Standout
 from harness.triage.marginal import Table, stand_out
 from harness.triage.rest import Rest, make_cause
 
 MOST = 12  # causes that are told apart; beyond that the list is the message
 PAIRS_OF_RATE = 0.2  # of the false discovery rate; single values have the rest
+CLEARLY = np.log(0.01)  # log p from which a value without its partner fails more than the rest
+FAR_BELOW = 0.1  # of what the pair fails more than the rest: so much more of one value alone counts for nothing
 PAIR_SHARE = 0.1  # of the failures left unexplained, from which pairs are looked at
 
 
@@ -71,20 +76,20 @@ def _second(rest: Rest, top: Standout, rate: float) -> tuple[Condition, ...] | N
     for found in stand_out(inner, fields, rate / 5)[:5]:
         if found.condition.field == top.condition.field:
             continue
-        second = rest.rows.holds([found.condition])
-        if found.contrast.others_failed * 5 > found.contrast.failed:
-            continue  # the first fails without the second as well
-        _, _, n, k = rest.split(first)
-        if _above(rest.split(first & ~second)) or _above(rest.split(second & ~first)) or not k or not n:
-            continue
-        return (top.condition, found.condition)
+        if _only_together(rest, first, rest.rows.holds([found.condition])):
+            return (top.condition, found.condition)
     return None
 
 
-def _above(split: tuple[int, int, int, int]) -> bool:
-    """Tell whether the rows of a condition fail clearly more than all others do."""
-    n, k, others, others_k = split
-    if not n:
-        return False
-    base = others_k / others if others else 0.0
-    return k > 3 and k / n > 5 * base
+def _only_together(rest: Rest, first: Mask, second: Mask) -> bool:
+    """Tell whether each of two values alone fails about like the rows that have neither."""
+    together = rest.contrast(first & second).rate
+    for one, other in ((first, second), (second, first)):
+        alone = rest.without(other)
+        contrast = alone.contrast(one)
+        if not contrast.sent:
+            return False  # the one is never without the other: nothing shows that both are needed
+        excess = contrast.rate - contrast.others_rate
+        if tail(*alone.split(one)) < CLEARLY and excess > FAR_BELOW * (together - contrast.others_rate):
+            return False
+    return True

@@ -43,7 +43,7 @@ def find_pairs(rest: Rest, rate: float) -> list[Cause]:
         if corrected[at] > rate or len(out) == MOST:
             break
         pair, having = found[at], rows.holds(found[at])
-        if out and _tail(*rest.split(having)) > np.log(rate / len(found)):
+        if out and tail(*rest.split(having)) > np.log(rate / len(found)):
             continue  # a shadow of a pair before it
         top = Standout(pair[0], Contrast(0, 0, 0, 0), float(np.exp(logs[at])), float(corrected[at]))
         out.append(make_cause(rest, {}, pair, top, ()))
@@ -63,10 +63,11 @@ def _usable(rest: Rest) -> list[int]:
 
 def _needed(rest: Rest, first: Mask, second: Mask) -> float:
     """Return the log p of "both are needed": within either value's rows the other must matter, so the larger of two."""
-    return max(_tail(*rest.within(first).split(second)), _tail(*rest.within(second).split(first)))
+    return max(tail(*rest.within(first).split(second)), tail(*rest.within(second).split(first)))
 
 
-def _tail(n: int, k: int, others: int, others_k: int) -> float:
+def tail(n: int, k: int, others: int, others_k: int) -> float:
+    """Return the log p that the first rows fail no more than the others."""
     return float(log_tail(ints([k]), ints([n]), k + others_k, n + others)[0]) if n else 0.0
 
 

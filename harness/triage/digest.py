@@ -5,22 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from harness.triage.advice import sentence
+from harness.triage.advice import POSTPONED, sentence
 from harness.triage.finding import Cause, Condition, Denominator, Result, Standout
-from harness.triage.lift import Contrast, band, interval
+from harness.triage.lift import Contrast, interval, standing
 
 SCHEMA = 1
-DOMAIN_HEADERS = (
-    "Apple domain",
-    "sent",
-    "delivered",
-    "bounced",
-    "deferred",
-    "refused for content",
-    "rate",
-    "95 % interval",
-    "band",
-)
 REASON_HEADERS = ("Apple domain", "class", "tag", "how", "messages")
 CAUSE_HEADERS = (
     "what refused rows have in common",
@@ -53,18 +42,39 @@ def lift_words(contrast: Contrast) -> str:
     return f"{ratio:.1f} ({low:.1f} to {high:.1f})"
 
 
+def domain_headers(result: Result) -> tuple[str, ...]:
+    """The heads of `domain_row`."""
+    counted = ("sent", "delivered", "deferred", "bounced", "refused", result.target)
+    return ("Apple domain", *counted, "rate", "95 % interval", "band")
+
+
 def domain_row(row: Denominator) -> list[str]:
-    """One domain as cells."""
+    """One domain as cells; the band is of the refusals that are looked into, and of all where that is another."""
     low, high = interval(row.failed, row.sent)
-    rate = row.failed / row.sent if row.sent else 0.0
-    counts = [f"{n:,}" for n in (row.sent, row.delivered, row.bounced, row.deferred, row.failed)]
+    counted = (row.sent, row.delivered, row.deferred, row.bounced, row.refused, row.failed)
+    ours, every = standing(row.failed, row.sent), standing(row.refused, row.sent)
     return [
         row.domain,
-        *counts,
-        percent(rate) if row.sent else "",
+        *(f"{n:,}" for n in counted),
+        percent(row.failed / row.sent) if row.sent else "",
         f"{percent(low)} to {percent(high)}",
-        band(rate) if row.sent else "no mail",
+        ours if row.refused <= row.failed or every == ours else f"{ours} ({every} for all refused)",
     ]
+
+
+def quiet(result: Result) -> bool:
+    """Tell whether all is well: next to nothing refused for whatever reason, and nothing held back."""
+    total = result.total
+    return standing(total.refused, total.sent) == "watch" and not total.failed and not _held_back(total)
+
+
+def badge(result: Result) -> str:
+    """Say in a few words what was found."""
+    if result.causes:
+        return f"{len(result.causes)} cause{'s' if len(result.causes) > 1 else ''} to test"
+    if result.total.failed:
+        return "no field says which"
+    return f"no {result.target}" + ("" if quiet(result) else ", but not all is well")
 
 
 def reason_rows(result: Result, most: int = 8) -> list[list[str]]:
@@ -136,10 +146,25 @@ def headline(result: Result) -> str:
         return "No row of this export is for an Apple recipient."
     share = f"{total.failed:,} of {total.sent:,} messages to Apple ({percent(total.failed / total.sent)})"
     if not total.failed:
-        return f"No {result.target}: 0 of {total.sent:,} messages to Apple, {total.bounced:,} other bounces."
-    if not result.causes:
-        return f"{share} are {result.target}, and no field of the export says which."
-    return f"{share} are {result.target}. {sentence(result.causes[0])[:1].upper()}{sentence(result.causes[0])[1:]}."
+        said = f"No {result.target}: 0 of {total.sent:,} messages to Apple, {total.bounced:,} other bounces."
+    elif not result.causes:
+        said = f"{share} are {result.target}, and no field of the export says which."
+    else:
+        said = f"{share} are {result.target}. {sentence(result.causes[0])[:1].upper()}{sentence(result.causes[0])[1:]}."
+    return f"{said}{_refused_besides(total)}{_held_back(total)}"
+
+
+def _refused_besides(total: Denominator) -> str:
+    """Say how many were refused in all, where others than those that are looked into make a difference."""
+    if total.refused <= total.failed or standing(total.refused, total.sent) == standing(total.failed, total.sent):
+        return ""
+    return f" In all, {total.refused:,} ({percent(total.refused / total.sent)}) were refused."
+
+
+def _held_back(total: Denominator) -> str:
+    if total.deferred <= POSTPONED * total.sent:
+        return ""
+    return f" {total.deferred:,} ({percent(total.deferred / total.sent)}) are deferred."
 
 
 def method(result: Result) -> str:
@@ -194,11 +219,13 @@ def _denominator(row: Denominator) -> dict[str, Any]:
         "bounced": row.bounced,
         "deferred": row.deferred,
         "suppressed": row.suppressed,
+        "refused": row.refused,
         "failed": row.failed,
         "rate": rate,
         "low": low,
         "high": high,
-        "band": band(rate),
+        "band": standing(row.failed, row.sent),
+        "refused_band": standing(row.refused, row.sent),
         "reasons": [
             {"class": cause, "tag": tag or None, "how": how, "messages": n}
             for (cause, tag, how), n in row.reasons.items()

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from harness.triage.lift import Contrast
+
+# Classes about the recipient or the way there; every other bounce is about the sender or the message.
+OF_RECIPIENT = frozenset({
+    "unknown_user", "inactive_user", "mailbox_full", "recipient_refused", "bad_domain", "suppressed",
+    "network_error", "server_error", "temporary_other", "expired",
+})  # fmt: skip
+OF_SENDER = frozenset({
+    "reputation", "auth_failure", "dmarc_failure", "sender_rejected", "sending_behaviour", "ip_blocklist",
+    "reverse_dns",
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Denominator:
     """One Apple domain, or all of them: what became of what was sent there.
 
-    `reasons` maps (class, tag, how: bounced or deferred) to rows. `failed` are the refusals that may be about content.
+    `reasons` maps (class, tag, how: bounced or deferred) to rows. `failed` are the refusals that are looked into: those
+    that may be about content, unless others were asked for.
     """
 
     domain: str
@@ -23,6 +34,18 @@ class Denominator:
     suppressed: int
     failed: int
     reasons: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
+
+    @property
+    def refused(self) -> int:
+        """All that was refused for what sender or message are, looked into or not."""
+        return self.bounced - self.bounced_for(OF_RECIPIENT)
+
+    def bounced_for(self, causes: Collection[str]) -> int:
+        """Count the bounces of some classes."""
+        return sum(n for (cause, _, how), n in self.reasons.items() if cause in causes and how == "bounced")
+
+
+NOT_MERGED = "(not in the merge file)"  # the value of a merged field in rows that the merge file does not have
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,4 +146,18 @@ class Result:
     replies: tuple[tuple[str, str, int], ...] = ()  # class, folded text, rows
     missing: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    asked: tuple[str, ...] = ()  # the classes and tags that were asked for; none: what may be about content
     sampled: int = 1  # one in so many delivered rows was looked at for causes and pairs
+
+    @property
+    def about(self) -> str:
+        """Say whom the refusals that are looked into are about: content, sender or recipient."""
+        classes = {cause for cause, tag, _ in self.total.reasons if {cause, tag} & set(self.asked)}
+        if classes and classes <= OF_RECIPIENT:
+            return "recipient"
+        return "sender" if classes and classes <= OF_SENDER else "content"
+
+    @property
+    def explained(self) -> float:
+        """Share of the refusals that would not have been without all causes, each at its others' rate."""
+        return min(1.0, sum(cause.contrast.explained for cause in self.causes))

@@ -17,6 +17,7 @@ from scipy import special
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Texts = NDArray[np.object_]
+UNTOLD = 0.25  # a rate whose interval is wider says nothing
 
 
 def log_tail(failed: Ints, sent: Ints, all_failed: int, all_sent: int) -> Floats:
@@ -144,3 +145,9 @@ def interval(failed: int, sent: int) -> tuple[float, float]:
 def band(rate: float) -> str:
     """Name the band of a refusal rate (DESIGN section 7): watch under 0.5 %, investigate to 2 %, pause above."""
     return "watch" if rate < 0.005 else "investigate" if rate <= 0.02 else "pause"
+
+
+def standing(failed: int, sent: int) -> str:
+    """Name the band of what was counted, or say that there is too little to tell one."""
+    low, high = interval(failed, sent)
+    return "no mail" if not sent else "too few" if high - low >= UNTOLD else band(failed / sent)

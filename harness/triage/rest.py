@@ -58,6 +58,11 @@ class Rest:
         """Return rows and failures of those that have something, and of the others."""
         return (*self.within(inside).total, *self.without(inside).total)
 
+    def contrast(self, inside: Mask) -> Contrast:
+        """Set those that have something against the others, the delivered of a sample scaled up to all."""
+        n, k, others, others_k = self.split(inside)
+        return Contrast(k + (n - k) * self.one_in, k, others_k + (others - others_k) * self.one_in, others_k)
+
 
 def make_cause(
     rest: Rest,
@@ -73,12 +78,6 @@ def make_cause(
     if len(conditions) == 1 and conditions[0] in exact:
         contrast, about = exact[conditions[0]].contrast, False
     else:
-        contrast = _weighed(Rest.whole(rest.rows, rest.one_in).split(having), rest.one_in)
+        contrast = Rest.whole(rest.rows, rest.one_in).contrast(having)
     sent = left_failed + (left - left_failed) * rest.one_in
     return Cause(conditions, contrast, top.p, top.q, left_failed, left_failed / sent if sent else 0.0, same, (), about)
-
-
-def _weighed(split: tuple[int, int, int, int], one_in: int) -> Contrast:
-    """Scale the delivered of a sample up to all."""
-    n, k, others, others_k = split
-    return Contrast(k + (n - k) * one_in, k, others_k + (others - others_k) * one_in, others_k)

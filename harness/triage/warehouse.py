@@ -43,7 +43,7 @@ def emit(plan: Plan, dialect: str, table: str) -> str:
     here = plan.tables[0][0]
     identifier = ".".join(name(part) for part in table.split("."))
     parts = {column: name(column) if here.format != "json" else e for column, e in here.expressions.items()}
-    there = replace(here, sql=identifier, expressions=parts)
+    there = replace(here, format="table", sql=identifier, expressions=parts)  # whose columns have types of their own
     counted = counts_statement(replace(plan, tables=((there, plan.tables[0][1]),), portable=True))
     return translate(counted, dialect, pretty=True) + ";"
 
@@ -72,11 +72,38 @@ def translate(statement: str, dialect: str, *, pretty: bool = False) -> str:
         import sqlglot
     except ImportError:
         raise ConfigError("other dialects need the extra: pip install 'retest-harness[warehouse]'") from None
-    return str(
-        sqlglot.transpile(
-            statement, read="duckdb", write=dialect, pretty=pretty, unsupported_level=sqlglot.ErrorLevel.IGNORE
-        )[0]
-    )
+    tree = sqlglot.parse_one(statement, read="duckdb")
+    if dialect != "duckdb":
+        tree = _settle(tree.transform(_plain), dialect)
+    return str(tree.sql(dialect, pretty=pretty, unsupported_level=sqlglot.ErrorLevel.IGNORE))
+
+
+def _plain(node: Any) -> Any:
+    """Say by means of all warehouses what DuckDB says by its own.
+
+    Any value will do where MAX takes one, and only some can ignore NULLs in ANY_VALUE; a pattern is replaced
+    everywhere it is found without being told to, and a fourth argument is something else; seconds since 1970 are whole.
+    """
+    from sqlglot import exp
+
+    if isinstance(node, exp.IgnoreNulls) and isinstance(node.this, exp.AnyValue):
+        return exp.Max(this=node.this.this)
+    if isinstance(node, exp.RegexpReplace):
+        node.set("modifiers", None)
+        node.set("single_replace", False)
+    if isinstance(node, exp.UnixToTime):
+        node.set("this", exp.cast(node.this, "bigint"))
+    return node
+
+
+def _settle(tree: Any, dialect: str) -> Any:
+    """Have ClickHouse do as the standard says: NULL for what a set leaves out, a column before an alias of its name."""
+    if dialect == "clickhouse":
+        from sqlglot import exp
+
+        wanted = ("group_by_use_nulls", "prefer_column_name_to_alias")
+        tree.set("settings", [exp.EQ(this=exp.column(one), expression=exp.Literal.number(1)) for one in wanted])
+    return tree
 
 
 def read_counts(path: Path, question: Question, read: Callable[[str], Reading], veil: Veil) -> Result:
@@ -149,6 +176,7 @@ def _conclude(path: Path, con: Any, question: Question, read: Callable[[str], Re
         (str(path),), None, question.target.words, total, domains, tuple(causes), tuple(standing),
         tuple(report_fields(table, fields, values, rate, causes)), sum(values.values()), table.tests, rate,
         notes=("counts alone: what stands out may be a shadow of the first, and pairs were not looked for",),
+        asked=question.target.names,
     )  # fmt: skip
     return hide(replace(result, advice=advise(result)), veil)
 

@@ -29,7 +29,7 @@ def webpage(result: Result, *, style: str, policy: str, made: str) -> str:
     return environment.from_string(source).render(
         style=Markup(style), policy=policy, made=made, r=result, d=digest,
         names=[name.rsplit("/", 1)[-1] for name in result.files],
-        kind="trigger" if result.causes else "none" if not result.total.failed else "inconclusive",
+        kind="trigger" if result.causes else "none" if digest.quiet(result) else "inconclusive",
         bars=[(cause, round(100 * cause.contrast.explained / top) if top else 0) for cause in result.causes],
     )  # fmt: skip
 

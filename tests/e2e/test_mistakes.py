@@ -104,3 +104,11 @@ def test_init_overwrites_nothing(example: Path) -> None:
     ran = harness("init", str(example), cwd=example)
     assert ran.code == 2
     assert (example / "seeds.yaml").read_bytes() == before
+
+
+@pytest.mark.parametrize("command", ["plan", "simulate", "diff", "check", "run", "import", "compare", "init"])
+def test_a_command_without_what_it_is_about_is_a_wrong_call(example: Path, command: str) -> None:
+    ran = harness(command, cwd=example)
+    assert ran.code == 2, ran.out + ran.err
+    assert "Traceback" not in ran.err
+    assert len(ran.err.strip().splitlines()[-1]) > 20

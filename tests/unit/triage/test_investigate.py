@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 
 import duckdb
@@ -51,6 +52,22 @@ def test_a_planted_pair_is_named_as_a_pair(tmp_path: Path) -> None:
     made = rows(20_000, caused(lambda r: r["host"] == "l3.example" and r["subject"] == "subject 1", 0.7, 0.002))
     result = ask(write_csv(tmp_path / "e.csv", plain(made)))
     assert [set(c) for c in causes(result)] == [{"l3.example", "subject 1"}]
+
+
+@pytest.mark.parametrize("key", range(1, 5))
+def test_a_pair_among_other_refusals_is_named_as_a_pair_and_not_by_one_half(tmp_path: Path, key: int) -> None:
+    """Each half alone fails like the background, of which there are more rows than of the pair."""
+    made = rows(6_000, caused(lambda r: r["host"] == "l3.example" and r["ip"] == "192.0.2.5", 0.9, 0.03), key)
+    found = causes(ask(write_csv(tmp_path / "e.csv", plain(made))))
+    assert set(found[0]) == {"l3.example", "192.0.2.5"}
+
+
+def test_a_value_that_is_refused_alone_as_well_is_no_half_of_a_pair(tmp_path: Path) -> None:
+    def refused(r: Row, draw: random.Random) -> bool:
+        strength = 0.9 if r["ip"] == "192.0.2.5" else 0.3
+        return draw.random() < (strength if r["host"] == "l3.example" else 0.01)
+
+    assert causes(ask(write_csv(tmp_path / "e.csv", plain(rows(8_000, refused)))))[0] == ("l3.example",)
 
 
 def test_a_pair_without_any_single_signal_is_found_among_all_pairs(tmp_path: Path) -> None:
@@ -221,7 +238,10 @@ def test_our_own_words_and_columns_can_be_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="recipient; name it: --map THEIRS=recipient"):
         ask(path)
     mapped = {"wohin": "recipient", "ergebnis": "event", "antwort": "reply", "ziel": "link"}
-    with pytest.raises(ConfigError, match="column 'ergebnis' says ab, zu; name what they mean: --word ab=bounced"):
+    with pytest.raises(
+        ConfigError,
+        match=r"column 'ergebnis': words that are not known, .*: 'ab' .60 rows.; name what they mean: --word ab=bounced",
+    ):
         ask(path, mapped=mapped)
     total = ask(path, mapped=mapped, said={"zu": "bounced", "ab": "delivered"}).total
     assert (total.sent, total.failed) == (90, 30)

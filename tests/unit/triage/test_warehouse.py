@@ -15,7 +15,7 @@ from harness.triage.investigate import Question, investigate, make_plan
 from harness.triage.sweep import session
 from harness.triage.veil import Veil
 from harness.triage.warehouse import emit, read_counts
-from tests.unit.triage.builders import ask, caused, causes, plain, rows, write_csv
+from tests.unit.triage.builders import ask, caused, causes, noise, plain, rows, write_csv
 
 sqlglot = pytest.importorskip("sqlglot", reason="the extra [warehouse] is not installed")
 VEIL = Veil(b"0" * 32)
@@ -42,6 +42,8 @@ def test_each_dialect_gets_a_statement_it_can_parse_with_nothing_of_duckdbs_own(
     assert not [
         word for word in ("READ_CSV", "SPLIT_PART", "CONCAT_WS", "CONTAINS(", "HASH(", "LIST_") if word in text.upper()
     ]
+    assert "IGNORE NULLS" not in text.upper()  # Snowflake, Trino and BigQuery each know it elsewhere or not at all
+    assert "'g'" not in text  # a position in Snowflake, one argument too many elsewhere
     quoted = {"bigquery": "`mail`.`export`", "clickhouse": '"mail"."export"'}.get(dialect, '"mail"."export"')
     assert quoted in text
 
@@ -58,6 +60,27 @@ def test_the_statements_result_read_back_says_what_the_export_says(export: Path,
     assert causes(told)[0] == causes(whole)[0] == ("l7.example",)
     assert told.causes[0].contrast == whole.causes[0].contrast
     assert "@icloud.com" not in (tmp_path / "counts.csv").read_text()
+
+
+def test_clickhouse_counts_what_the_export_says(export: Path, tmp_path: Path) -> None:
+    """Run where the package chdb (ClickHouse in-process) is; columns have the types that ClickHouse finds in them."""
+    chdb = pytest.importorskip("chdb.session", reason="chdb is not installed")
+    session = chdb.Session(str(tmp_path / "ch"))
+    session.query("CREATE DATABASE mail")
+    session.query(f"CREATE TABLE mail.export ENGINE = Memory AS SELECT * FROM file('{export}', 'CSVWithNames')")
+    found = session.query(emitted(export, "clickhouse").rstrip(";"), "CSVWithNames")
+    (tmp_path / "counts.csv").write_text(str(found), encoding="utf-8")
+    told = read_counts(tmp_path / "counts.csv", Question(files=()), read_reply, VEIL)
+    whole = ask(export)
+    assert {d.domain: d for d in told.domains} == {d.domain: d for d in whole.domains}
+    assert told.causes[0].contrast == whole.causes[0].contrast
+    assert {f.name: f.values for f in told.fields} == {f.name: f.values for f in whole.fields}
+
+
+def test_seconds_since_1970_are_whole_where_a_warehouse_takes_no_others(tmp_path: Path) -> None:
+    table = [{**r, "timestamp": str(1_795_000_000 + i * 60)} for i, r in enumerate(plain(rows(50, noise(0.1))))]
+    text = emitted(write_csv(tmp_path / "e.csv", table), "bigquery")
+    assert "TIMESTAMP_SECONDS(CAST(SAFE_CAST(" in text
 
 
 def test_counts_that_are_none_are_refused(tmp_path: Path) -> None:
