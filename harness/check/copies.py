@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from harness.check.lookup import Suffixes
 from harness.check.notice import Grade, Notice
 from harness.check.seedling import RELAY_DOMAIN
 from harness.check.signing import Signer, head_of, signers_of
@@ -17,6 +18,9 @@ MOST_SHOWN = 3
 _COMMENT = re.compile(r"\((?:[^()]|\([^()]*\))*\)")
 _RESULT = re.compile(r"(?:\A|;)\s*(spf|dkim|dmarc|bimi|arc)(?:\s*/\s*\d+)?\s*=\s*([a-z]+)")
 _RETURN_PATH = re.compile(r"<[^<>@]*@([a-z0-9.-]+)>")
+_WHO = re.compile(
+    r"\b(dkim|spf)(?:\s*/\s*\d+)?\s*=\s*([a-z]+)\b[^;]*?\b(header\.d|smtp\.mailfrom)\s*=\s*(?:[^\s;@]*@)?([a-z0-9.-]+)"
+)
 _MAIL_FROM = re.compile(r"\bsmtp\.mailfrom\s*=\s*(?:[^\s;@]*@)?([a-z0-9.-]+)")
 
 
@@ -67,7 +71,7 @@ def signed_by(copies: Sequence[Copy]) -> list[Signer]:
     return list(dict.fromkeys(signer for signers in (*signed[:1], *telling[:1]) for signer in signers))
 
 
-def arrival_notices(copies: Sequence[Copy]) -> list[Notice]:
+def arrival_notices(copies: Sequence[Copy], author: str, suffixes: Suffixes) -> list[Notice]:
     """Show what the receiver found in copies that were read back."""
     out = []
     for copy in [copy for copy in copies if copy.authentication][:MOST_SHOWN]:
@@ -75,17 +79,28 @@ def arrival_notices(copies: Sequence[Copy]) -> list[Notice]:
         bad = [f"{k}={v}" for k, v in results.items() if k in ("spf", "dkim", "dmarc") and v != "pass"]
         grade = Grade.WARN if bad else Grade.OK if results else Grade.NOTE
         said = ", ".join(f"{k}={v}" for k, v in results.items()) or "nothing that can be read"
-        out.append(
-            Notice(
-                "received",
-                grade,
-                copy.about,
-                f"the receiver found {said}",
-                " ".join(copy.authentication.split())[:300],
-                "Mend what does not pass." if bad else "",
-            )
-        )
+        who, do = "", "Mend what does not pass." if bad else ""
+        if results.get("dmarc", "pass") != "pass":
+            who, do = _unaligned(copy.authentication, author, suffixes)
+        evidence = f"{who}{' '.join(copy.authentication.split())}"[:300]
+        out.append(Notice("received", grade, copy.about, f"the receiver found {said}", evidence, do))
     return out
+
+
+def _unaligned(authentication: str, author: str, suffixes: Suffixes) -> tuple[str, str]:
+    """Say who signed and who sent, by the receiver, whether that is From's domain, and what to do for DMARC."""
+    said, passed = [], []
+    for method, result, tag, domain in dict.fromkeys(_WHO.findall(_plain(authentication))):
+        aligned = suffixes.registrable(domain) == suffixes.registrable(author)
+        said.append(f"{method}={result} {tag}={domain} ({'aligned' if aligned else 'not aligned'})")
+        passed += [aligned] if result == "pass" else []
+    if any(passed):
+        do = "What passes has From's organizational domain: look for adkim=s or aspf=s in its DMARC record."
+    elif passed:
+        do = f"Sign with d={author}, or use a MAIL FROM under it: what passes is of another domain."
+    else:
+        do = f"Have a signature of {author} pass, or SPF of a MAIL FROM under it."
+    return f"From {author}: {', '.join(said[:4]) or 'nobody who signed is named'}; ", do
 
 
 def results_of(header: str) -> dict[str, str]:

@@ -113,7 +113,7 @@ def survey(subject: Subject, tools: Tools) -> list[Notice]:
     )
     size = max((len(raw) for raw in subject.messages.values()), default=0)
     notices += route_notices(subject.relay, tools.greeting, size)
-    notices += arrival_notices(subject.copies)
+    notices += arrival_notices(subject.copies, subject.from_domain, tools.suffixes)
     notices = _not_asked(notices)
     if subject.relay.loopback and not subject.relay.sending_ips:
         notices = [_rehearsed(notice) for notice in notices]
@@ -143,7 +143,7 @@ def _authentication(subject: Subject, tools: Tools) -> list[Notice]:
     for ip in ips:
         out += ip_notices(ip, resolver)
     for listing in tools.blocklists:
-        if listing.of == "ip" and not subject.relay.sending_ips and subject.relay.kind != "sandbox":
+        if listing.of == "ip" and not ips and subject.relay.kind != "sandbox":
             do = "Name in relay.yaml the addresses that mail leaves from (sending_ips)."
             said = "the list could not be asked: no sending IP is known"
             out.append(Notice("blocklist", Grade.UNKNOWN, f"sending IPs on {listing.zone}", said, "", do))

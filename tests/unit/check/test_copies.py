@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from harness.check.copies import Copy, arrival_notices, copies_of, results_of, signed_by
+from harness.check.lookup import PublicSuffixes
 from harness.check.notice import Grade
 from harness.check.signing import MOST_SIGNATURES, Signer, one_click_notices, signers_of
 from harness.model.record import Arrival, RunFacts
@@ -111,9 +112,39 @@ def test_private_relay_forwards_in_its_own_name() -> None:
     assert [copy.mail_from for copy in copies_of("spring-sale", ESP, [run])] == [""]
 
 
+SUFFIXES = PublicSuffixes()
+
+
+@pytest.mark.parametrize(
+    ("authentication", "who", "do"),
+    [
+        (
+            "mx.a; dkim=pass (good) header.d=esp.example header.b=x; spf=pass smtp.mailfrom=b@em1.esp.example; dmarc=fail",
+            "dkim=pass header.d=esp.example (not aligned), spf=pass smtp.mailfrom=em1.esp.example (not aligned)",
+            "Sign with d=shop.example",
+        ),
+        ("mx.a; dkim=fail header.d=shop.example; dmarc=fail", "header.d=shop.example (aligned)", "Have a signature of"),
+        ("mx.a; dkim=pass header.d=news.shop.example; dmarc=fail", "(aligned)", "look for adkim=s"),
+        ("mx.a; dmarc=fail", "nobody who signed is named", "Have a signature of"),
+        ("mx.a; dmarc=fail; " + "dkim=pass " * 400, "nobody who signed is named", "Have a signature of"),
+    ],
+)
+def test_where_dmarc_failed_it_is_said_who_signed_and_whether_that_is_aligned(
+    authentication: str, who: str, do: str
+) -> None:
+    (notice,) = arrival_notices([Copy("full", authentication)], "shop.example", SUFFIXES)
+    assert notice.grade is Grade.WARN
+    assert who in notice.evidence
+    assert do in notice.do
+
+
 def test_what_a_receiver_found_is_shown() -> None:
-    (good,) = arrival_notices([Copy("control", "mx.icloud.com; spf=pass smtp.mailfrom=x; dkim=pass; dmarc=pass")])
-    (bad,) = arrival_notices([Copy("control", "mx.icloud.com; spf=pass; dkim=fail; dmarc=pass")])
+    (good,) = arrival_notices(
+        [Copy("control", "mx.icloud.com; spf=pass smtp.mailfrom=x; dkim=pass; dmarc=pass")], "shop.example", SUFFIXES
+    )
+    (bad,) = arrival_notices(
+        [Copy("control", "mx.icloud.com; spf=pass; dkim=fail; dmarc=pass")], "shop.example", SUFFIXES
+    )
     assert (good.grade, bad.grade) == (Grade.OK, Grade.WARN)
     assert "dkim=fail" in bad.finding
 
