@@ -59,9 +59,10 @@ def _gather(spark: Any, plan: Plan, con: Any, scratch: Path) -> Scanned:
     there = replace(plan, tables=tables, merge=merge, portable=True)
     one_in = max(1, int(plan.rows * apple_share(plan) / CONTROLS))
     reduced = plan.keyed and (plan.rows <= EXACT or len(plan.tables) > 1)
-    statement = translate(scan(there, reduce=reduced, one_in=one_in), "spark")
     out = scratch / "counts"
-    spark.sql(statement).write.parquet(str(out))
+    for part in there.parts(frozenset()):
+        statement = translate(scan(there, reduce=reduced, one_in=one_in, part=part), "spark")
+        spark.sql(statement).write.mode("append").parquet(str(out))
     con.execute(f"CREATE OR REPLACE TEMP TABLE counts AS SELECT * FROM read_parquet('{out}/*.parquet')")  # noqa: S608
     keep(con, len(plan.fields))
     explode(con, plan.fields)

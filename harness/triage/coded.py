@@ -20,6 +20,7 @@ from harness.triage.finding import Condition
 from harness.triage.lift import Ints, Texts
 
 Mask = NDArray[np.bool_]
+NOTHING = {"", "0", "no", "false", "none", "null", "n/a"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,8 @@ def code(con: Any, fields: tuple[Field, ...]) -> Coded:
         entries.append(con.execute(f"SELECT unnest(enum_range(NULL::cells{i})) AS value").fetchnumpy()["value"])
     codes = ", ".join(f"enum_code(CAST(f{i} AS cells{i}))::INTEGER AS f{i}" for i in range(len(fields)))
     rows = con.execute(
-        f"SELECT {codes}, n::BIGINT AS n, failed, outcome = 'v' AS delivered, hash(key, f0, 1) AS draw, row FROM kept"
+        f"SELECT {codes}, n::BIGINT AS n, failed, outcome = 'v' AS delivered, hash(key, f0, 1) AS draw, row FROM kept "
+        "WHERE outcome <> 's'"
     ).fetchnumpy()
     columns = tuple(
         _column(rows[f"f{i}"], cells, field) for i, (cells, field) in enumerate(zip(entries, fields, strict=True))
@@ -100,15 +102,18 @@ def code(con: Any, fields: tuple[Field, ...]) -> Coded:
 def mirrors(rows: Coded) -> list[int]:
     """Return the fields that only say once more what became of a message (is_blocked, a date of the failure).
 
-    All delivered rows have one and the same value there, and no refused row has it. Only columns of no known name are
-    meant: a link host that is always refused, and nothing else is, looks the same.
+    All delivered rows have one and the same value there and no refused row has it; or all refused rows have nothing
+    there and every delivered row has something (the time of the delivery). Only columns of no known name are meant: a
+    link host that is always refused, and nothing else is, looks the same.
     """
     found = []
     for i, (field, column) in enumerate(zip(rows.fields, rows.columns, strict=True)):
         if not field.guessed or not rows.failed.any():
             continue
         delivered, failed = (column.count(rows.n, mask) for mask in (rows.delivered, rows.failed))
-        if np.count_nonzero(delivered) == 1 and not failed[delivered > 0].any():
+        apart = not failed[delivered > 0].any()
+        nothing = {str(value).strip().lower() for value in column.entries[failed > 0]} <= NOTHING
+        if apart and (np.count_nonzero(delivered) == 1 or nothing):
             found.append(i)
     return found
 

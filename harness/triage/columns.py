@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cache
 from importlib import resources
@@ -16,6 +16,8 @@ from typing import Any
 import yaml
 
 from harness.errors import ConfigError
+from harness.triage.eventword import UNKNOWN, read_word
+from harness.triage.fit import fits
 
 # What a row needs to be counted; every other role is a field that is compared.
 NEEDED = (
@@ -45,10 +47,14 @@ TITLES = {
     "reply_to": "Reply-To domain",
     "preheader": "preheader",
 }
+LIST = "LIST"  # the type of a column whose cells hold several values, blanks between
 LONG = 300  # characters: longer values are compared by digest
 _URL = re.compile(r"\bhttps?://", re.IGNORECASE)
 # Columns whose names begin so tell what became of a message; what else does so shows by its values (`coded.mirrors`).
-_OUTCOME = re.compile(r"bounc|deliverystatus|dsn|smtp|diagnostic|undeliver|nondeliver|failure|rejection|deferral")
+_OUTCOME = re.compile(
+    r"bounc|deliverystatus|dsn|smtp|diagnostic|undeliver|nondeliver|failure|rejection|deferral|delivered|deliverytime|"
+    r"lastevent|open(s|ed|count|time|edat)?$|clicks?$|click(ed|count|time|edat)|unsubscribe[ds]?(at)?$|complain|tls"
+)
 _ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d")
 
 
@@ -61,6 +67,7 @@ class Form(StrEnum):
     HOSTS = "hosts"  # of every URL in the text, a list
     URL = "url"  # without query and fragment: they hold what is personal
     URLS = "urls"
+    LIST = "list"  # entries of a list, a value each
     LONG = "long"  # first words and a digest
     ISO_HOUR = "iso_hour"  # text that begins with an ISO 8601 time
     TYPED_HOUR = "typed_hour"  # a timestamp of the file's own type
@@ -86,7 +93,7 @@ class Field:
     @property
     def many(self) -> bool:
         """The value is a list, blanks between."""
-        return self.form in (Form.HOSTS, Form.URLS)
+        return self.form in (Form.HOSTS, Form.URLS, Form.LIST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +139,11 @@ def words() -> Mapping[str, str]:
     return table
 
 
+def is_known(name: str) -> bool:
+    """Tell a column's name that some product uses for something."""
+    return any(fold(name).endswith(known) for table in _tables()["columns"].values() for known in table if "0" in known)
+
+
 def wrappings() -> frozenset[str]:
     """Return the keys, folded, under which webhooks put every event."""
     names: frozenset[str] = _tables()["wrappings"]
@@ -161,34 +173,45 @@ def recognise(columns: Iterable[str]) -> str | None:
     return best[1] if best[0] >= 2 else None
 
 
-def lay_out(sample: Sample, mapped: Mapping[str, str], where: str) -> Layout:
+def lay_out(sample: Sample, mapped: Mapping[str, str], where: str, *, merge: bool = False) -> Layout:
     """Say what every column of a table is; `mapped` (their name -> ours) decides before any alias.
 
-    Raises:
-        ConfigError: `mapped` names no column of this table twice over, see `check_mapped` for the rest.
+    A file of merged values (`merge`) names its rows by recipient and message id; every other column of it is a field.
     """
-    product = recognise(sample.columns)
+    product = recognise(sample.columns) if not merge else None
     own = _tables()["columns"].get(product or "", {})
-    generic = _tables()["columns"]["generic"]
     roles: dict[str, list[str]] = {}
     fields: dict[str, Field] = {}
     ignored = []
     for column in sample.columns:
         name = fold(column)
-        role = mapped.get(column) or own.get(name) or generic.get(name)
-        if role == IGNORED or (role is None and _OUTCOME.match(name)):
+        role = mapped.get(column) or own.get(name) or _generic(name, sample.values.get(column, ()), merge=merge)
+        if role == IGNORED or (role is None and not merge and _OUTCOME.match(name)):
             ignored.append(column)
         elif role in NEEDED:
             roles.setdefault(role, []).append(column)
         else:
             for made in _fields(role, column, sample):
-                fields.setdefault(made.name, made)
+                fields.setdefault(made.name, replace(made, guessed=made.guessed and not merge))
     _mend(roles, sample, product)
-    for column in roles.get("time", ())[:1]:
+    for column in () if merge else roles.get("time", ())[:1]:
         hour = _hour(sample.values.get(column, ()), sample.types.get(column, ""))
         if hour:
             fields["hour"] = Field("hour", hour, column)
     return Layout(product, {k: tuple(v) for k, v in roles.items()}, tuple(fields.values()), tuple(ignored))
+
+
+def _generic(name: str, values: Sequence[str], *, merge: bool) -> str | None:
+    """Return what a name means everywhere, if the values bear it out."""
+    role: str | None = _tables()["columns"]["generic"].get(name)
+    if merge and role in (*NEEDED, IGNORED) and role not in ("recipient", "message_id"):
+        return None
+    return role if role is None or fits(role, values, is_event) else None
+
+
+def is_event(word: str) -> bool:
+    """Tell a word for what became of a message, or for something else that became of it (an open, a click)."""
+    return word.strip().lower() in words() or read_word(word) != UNKNOWN
 
 
 def check_mapped(mapped: Mapping[str, str], samples: Iterable[Sample]) -> None:
@@ -230,13 +253,14 @@ def _fields(role: str | None, column: str, sample: Sample) -> list[Field]:
         form = Form.HOSTS if several else Form.HOST if has_urls else Form.PLAIN
         return [Field("redirect_host", form, column)]
     if role in ("link", "image") and not has_urls:
-        return [Field(f"{role}_host", Form.PLAIN, column)]
+        return [Field(f"{role}_host", Form.HOST if any("/" in value for value in filled) else Form.PLAIN, column)]
     if has_urls or (long and urls):
         host = f"{role}_host" if role in ("link", "image") else f"{name} host"
         made = [Field(host, Form.HOSTS if several else Form.HOST, column)]
         whole = Form.LONG if long and not has_urls else Form.URLS if several else Form.URL
         return [*made, Field(name, Form.LONG if long and several else whole, column)]
-    return [Field(name, Form.LONG if long else Form.PLAIN, column, guessed=role is None)]
+    form = Form.LIST if sample.types.get(column) == LIST else Form.LONG if long else Form.PLAIN
+    return [Field(name, form, column, guessed=role is None)]
 
 
 def _hour(values: Sequence[str], of_type: str) -> Form | None:

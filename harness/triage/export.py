@@ -14,16 +14,17 @@ import gzip
 import io
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from harness.errors import ConfigError
-from harness.triage.columns import Sample, fold, wrappings
+from harness.triage.columns import LIST, Sample, fold, is_known, wrappings
 
 HEAD = 262_144  # bytes that the first look reads
 ROWS = 2_000  # rows of the sample
+BIG_ENDIAN = "utf-16-be"  # the reader does not know it: such a file is read from a copy
 LINE, LONG_LINE = 2_000_000, 8_000_000  # bytes of the longest line; the reader's buffers are sixteen times that
 FORMATS = {
     ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".tab": "csv", ".psv": "csv",
@@ -32,6 +33,7 @@ FORMATS = {
 
 Steps = tuple[str, ...]  # the keys on the way into a JSON object
 PARSED = "\x00"  # a step: what stands here is a text that holds JSON
+LISTED = "\x01"  # a step: what stands here is a list, and all of its entries are meant
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,8 @@ class Table:
     sample: Sample
     rows: int  # exact for Parquet, else from the size of the first rows
     read_from: Path | None = None  # a copy that was set right
+    header_lines: int = 1  # its cells may hold line breaks
+    unreadable: bool = False  # the reader knows no such encoding or header: a copy is read
 
     @property
     def actual(self) -> str:
@@ -69,7 +73,8 @@ def open_export(path: Path, session: Any) -> Table:
         ConfigError: there is no such file, it is empty, or of no format that is known.
     """
     if not path.is_file():
-        raise ConfigError(f"{path}: no such file")
+        what = "a folder; name the files in it" if path.is_dir() else "no such file"
+        raise ConfigError(f"{path}: {what}")
     suffixes = [s.lower() for s in path.suffixes]
     packed = suffixes[-1:] == [".gz"]
     kind = FORMATS.get(suffixes[-2] if packed and len(suffixes) > 1 else suffixes[-1] if suffixes else "")
@@ -82,7 +87,7 @@ def open_export(path: Path, session: Any) -> Table:
     with gzip.open(path) if packed else path.open("rb") as stream:
         head = _head(stream, path)
     share = (8 if packed else 1) * path.stat().st_size / max(1, len(head))
-    return _json(path, head, share) if kind == "json" else _csv(path, head, share)
+    return _json(path, head, share, session) if kind == "json" else _csv(path, head, share)
 
 
 def _head(stream: IO[bytes] | gzip.GzipFile, path: Path) -> bytes:
@@ -96,33 +101,43 @@ def _head(stream: IO[bytes] | gzip.GzipFile, path: Path) -> bytes:
 
 
 def _csv(path: Path, head: bytes, share: float) -> Table:
+    if head.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"PAR1", b"\x1f\x8b")):
+        raise ConfigError(f"{path}: no text: a spreadsheet, or a packed file under another name; save it as CSV")
     encoding, text = _decode(head)
     whole = len(head) < HEAD
     if not whole:
         text = text[: text.rfind("\n") + 1] or text
     if not text.strip():
         raise ConfigError(f"{path}: the file holds no rows; expected a header line and rows")
-    delimiter = _delimiter(text)
+    named = re.match(r"sep=([,;\t|])\r?\n", text)  # what spreadsheets write before the header
+    text = text[named.end() :] if named else text
+    delimiter = named[1] if named else _delimiter(text)
     escape = "\\" if '\\"' in text and '""' not in text else '"'
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, doublequote=escape == '"',
+    stream = io.StringIO(text, newline="")
+    reader = csv.reader(stream, delimiter=delimiter, doublequote=escape == '"',
                         escapechar=None if escape == '"' else "\\")  # fmt: skip
     csv.field_size_limit(HEAD * 4)
     header = next(reader, [])
     if len(header) < 2:
         raise ConfigError(f"{path}:1: one column only; expected a header line with , ; tab or | between the names")
     columns = _unique(header)
+    spanned = reader.line_num  # lines that the header takes: its cells may hold line breaks
     rows = [row for row, _ in zip(_quietly(reader), range(ROWS), strict=False) if len(row) == len(columns)]
     kinds = ", ".join(f"{quote(column)}: 'VARCHAR'" for column in columns)
-    per_row = max(1.0, len(text) / max(1, text.count("\n")))
+    per_row = max(1.0, stream.tell() / max(1, len(rows)))  # cells may hold line breaks
     line = LONG_LINE if per_row > 2_000 else LINE
     sql = (
-        f"read_csv({quote(str(path))}, auto_detect=false, header=true, delim={quote(delimiter)}, quote='\"', "
+        f"read_csv({quote(str(path))}, auto_detect=false, header=true, skip={int(bool(named))}, "
+        f"delim={quote(delimiter)}, quote='\"', "
         f"escape={quote(escape)}, columns={{{kinds}}}, encoding={quote(encoding)}, max_line_size={line}, "
         f"store_rejects=true)"
     )
     values = {column: [row[i] for row in rows] for i, column in enumerate(columns)}
     lines = max(len(rows), int(share * len(head) / per_row)) if not whole else len(rows)
-    return Table(path, "csv", sql, {c: name(c) for c in columns}, Sample(columns, values), lines)
+    recoded = encoding == BIG_ENDIAN or spanned > 1
+    return Table(
+        path, "csv", sql, {c: name(c) for c in columns}, Sample(columns, values), lines, None, spanned, recoded
+    )
 
 
 def _quietly(reader: Iterator[list[str]]) -> Iterator[list[str]]:
@@ -134,7 +149,9 @@ def _quietly(reader: Iterator[list[str]]) -> Iterator[list[str]]:
 
 
 def _decode(head: bytes) -> tuple[str, str]:
-    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+    if head[:2] == b"\xfe\xff":
+        return BIG_ENDIAN, head[: len(head) // 2 * 2].decode("utf-16", errors="replace")
+    if head[:2] == b"\xff\xfe":
         return "utf-16", head[: len(head) // 2 * 2].decode("utf-16", errors="replace")
     return "utf-8", head.decode("utf-8-sig", errors="replace")
 
@@ -166,12 +183,14 @@ def _unique(header: list[str]) -> tuple[str, ...]:
 # ---- JSON lines --------------------------------------------------------------------------------------
 
 
-def _json(path: Path, head: bytes, share: float) -> Table:
+def _json(path: Path, head: bytes, share: float, session: Any) -> Table:
     text = head.decode("utf-8-sig", errors="replace")
     array = text.lstrip()[:1] == "["
     rows = _array_rows(path) if array else list(_json_rows(path, text, whole=len(head) < HEAD))
     if not rows:
         raise ConfigError(f"{path}: no JSON objects in it; expected one object a line")
+    if not array and len(head) == HEAD:
+        rows += _rows_of_every_form(path, session)
     flat = [dict(_flatten(row)) for row in rows]
     names = _columns(dict.fromkeys(steps for row in flat for steps in row))
     tops = dict.fromkeys(key for row in rows for key in row)
@@ -181,11 +200,30 @@ def _json(path: Path, head: bytes, share: float) -> Table:
         f"columns={{{kinds}}}, maximum_object_size=16777216)"
     )
     values = {column: [row.get(steps, "") for row in flat] for column, steps in names.items()}
+    types = {column: LIST for column, steps in names.items() if steps[-1] == LISTED}
     per_row = max(1.0, len(text) / max(1, text.count("\n")))
     count = len(rows) if array or len(head) < HEAD else int(share * len(head) / per_row)
     return Table(
-        path, "json", sql, {c: _json_path(steps) for c, steps in names.items()}, Sample(tuple(names), values), count
+        path,
+        "json",
+        sql,
+        {c: _json_path(steps) for c, steps in names.items()},
+        Sample(tuple(names), values, types),
+        count,
     )
+
+
+def _rows_of_every_form(path: Path, session: Any) -> list[dict[str, Any]]:
+    """Return one row of every form that the whole file holds: bounces have keys that a file may show late."""
+    try:
+        found = session.execute(
+            "SELECT any_value(json) FROM read_ndjson_objects(?, ignore_errors=true, maximum_object_size=16777216) "
+            "GROUP BY hash(json_structure(json)) LIMIT ?",
+            [str(path), ROWS],
+        ).fetchall()
+    except Exception:
+        return []
+    return [row for (text,) in found if (row := _object_in(text))]
 
 
 def _array_rows(path: Path) -> list[dict[str, Any]]:
@@ -195,7 +233,9 @@ def _array_rows(path: Path) -> list[dict[str, Any]]:
         rows = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: not JSON ({error}); expected a list of objects, or one object a line") from error
-    return [row for row in rows[:ROWS] if isinstance(row, dict)]
+    objects = [row for row in rows if isinstance(row, dict)]
+    forms = {json.dumps(sorted(steps for steps, _ in _flatten(row))): row for row in objects[ROWS:]}
+    return [*objects[:ROWS], *list(forms.values())[:ROWS]]
 
 
 def _json_rows(path: Path, text: str, *, whole: bool) -> Iterator[dict[str, Any]]:
@@ -223,6 +263,8 @@ def _flatten(value: Any, steps: Steps = ()) -> Iterator[tuple[Steps, str]]:
         for key, inner in value.items():
             yield from _flatten(inner, (*steps, key))
     elif isinstance(value, list) and value and depth < 5:
+        if len(value) > 1 and not any(isinstance(one, (dict, list)) for one in value):
+            yield (*steps, LISTED), " ".join(_text(one).replace(" ", "_") for one in value)
         yield from _flatten(value[0], (*steps, "0"))
     elif not isinstance(value, (dict, list)):
         inner = _object_in(value)
@@ -231,7 +273,7 @@ def _flatten(value: Any, steps: Steps = ()) -> Iterator[tuple[Steps, str]]:
 
 def _object_in(value: Any) -> dict[str, Any] | None:
     """Return the object that a text holds, as a notification of Amazon SNS does; None if it holds none."""
-    if not isinstance(value, str) or not value.startswith("{"):
+    if not isinstance(value, str) or not value.lstrip().startswith("{"):
         return None
     try:
         found = json.loads(value)
@@ -240,16 +282,23 @@ def _object_in(value: Any) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def _columns(every: Iterable[Steps]) -> dict[str, Steps]:
+def _columns(every: Collection[Steps]) -> dict[str, Steps]:
     """Name columns by their dotted keys, without the wrapping that a webhook puts around every event."""
     names: dict[str, Steps] = {}
-    for steps in every:
+    inside = {steps[:depth] for steps in every for depth in range(1, len(steps))}
+    known, texts = set(every), {steps[:-1] for steps in every if steps[-1] == LISTED}
+    lists = texts | {steps[:-1] for steps in every if steps[-1] == "0" and steps[:-1] in known}
+    for steps in dict.fromkeys((*every, *((*steps, LISTED) for steps in lists))):
+        if steps in inside:
+            continue  # an object in some rows, and null or a text in others: what it holds is compared
+        if steps[-1] == "0" and steps[:-1] in lists and not is_known(".".join(steps)):
+            continue  # the first entry, of which all are compared
         inner = steps
         while len(inner) > 1 and fold(inner[0]) in wrappings():
             inner = inner[1:]
         if inner[:2] == ("Message", PARSED):  # of a notification of Amazon SNS
             inner = inner[2:]
-        short, whole = (".".join(key for key in keys if key != PARSED) for keys in (inner, steps))
+        short, whole = (".".join(key for key in keys if key not in (PARSED, LISTED)) for keys in (inner, steps))
         names[whole if short in names else short] = steps
     return names
 
@@ -262,6 +311,9 @@ def _json_path(steps: Steps) -> str:
     """Write the expression of what stands there."""
     made, path = name(steps[0]), "$"
     for step in steps[1:]:
+        if step == LISTED:
+            several = side_by_side(f"json_extract_string({made}, {quote(path + '[*]')})")
+            return f"coalesce(nullif({several}, ''), replace(json_extract_string({made}, {quote(path)}), ' ', '_'))"
         if step == PARSED:
             made, path = f"TRY_CAST(json_extract_string({made}, {quote(path)}) AS JSON)", "$"
         else:
@@ -277,7 +329,8 @@ def _parquet(path: Path, session: Any) -> Table:
     try:
         described = session.execute(f"DESCRIBE SELECT * FROM {sql}").fetchall()
         count = session.execute("SELECT sum(num_rows) FROM parquet_file_metadata(?)", [str(path)]).fetchone()[0]
-        expressions = dict(_parquet_columns(described))
+        found = list(_parquet_columns(described))
+        expressions = {column: expression for column, _, expression in found}
         listed = ", ".join(f"CAST({e} AS VARCHAR)" for e in expressions.values())
         rows = session.execute(f"SELECT {listed} FROM {sql} LIMIT {ROWS}").fetchall()
     except Exception as error:  # duckdb's errors share no base with ours, and any of them means: not readable
@@ -285,14 +338,42 @@ def _parquet(path: Path, session: Any) -> Table:
         raise ConfigError(f"{path}: not a readable Parquet file ({first})") from error
     columns = tuple(expressions)
     values = {c: ["" if row[i] is None else str(row[i]) for row in rows] for i, c in enumerate(columns)}
-    types = {row[0]: row[1] for row in described}
+    types = {column: kind for column, kind, _ in found}
     return Table(path, "parquet", sql, expressions, Sample(columns, values, types), int(count or 0))
 
 
-def _parquet_columns(described: Iterable[tuple[Any, ...]]) -> Iterator[tuple[str, str]]:
+def _parquet_columns(described: Iterable[tuple[Any, ...]]) -> Iterator[tuple[str, str, str]]:
+    """Yield (column, type, expression): members of a STRUCT one by one, lists as their entries side by side."""
     for column, kind, *_ in described:
-        if kind.startswith("STRUCT("):
-            for inner in re.findall(r'(?:^STRUCT\(|, )"?(\w+)"? (?!STRUCT)', kind):
-                yield f"{column}.{inner}", f"{name(column)}.{name(inner)}"
-        else:
-            yield column, name(column)
+        yield from _parquet_column(column, kind, name(column))
+
+
+def _parquet_column(column: str, kind: str, expression: str) -> Iterator[tuple[str, str, str]]:
+    if kind.startswith("STRUCT(") and kind.endswith(")"):
+        for inner, of in _members(kind.removeprefix("STRUCT(").removesuffix(")")):
+            yield from _parquet_column(f"{column}.{inner}", of, f"{expression}.{name(inner)}")
+    elif kind.endswith("[]"):
+        yield column, LIST, side_by_side(f"CAST({expression} AS VARCHAR[])")
+    elif kind == "BLOB":
+        yield column, kind, f"CAST({expression} AS VARCHAR)"
+    else:
+        yield column, kind, expression
+
+
+def _members(text: str) -> Iterator[tuple[str, str]]:
+    """Split the members of a STRUCT's type: `"a" INTEGER, b STRUCT(c VARCHAR)`."""
+    depth, start, quoted = 0, 0, False
+    for at, sign in enumerate(text + ","):
+        quoted ^= sign == '"'
+        depth += 0 if quoted else (sign == "(") - (sign == ")")
+        if sign == "," and not depth and not quoted:
+            member = text[start:at].strip()
+            found = re.match(r'"((?:[^"]|"")*)" (.*)|(\S+) (.*)', member, re.DOTALL)
+            if found:
+                yield (found[1].replace('""', '"'), found[2]) if found[1] is not None else (found[3], found[4])
+            start = at + 1
+
+
+def side_by_side(entries: str) -> str:
+    """Write a list's entries with blanks between; a blank within one becomes `_`."""
+    return f"replace(replace(array_to_string({entries}, chr(31)), ' ', '_'), chr(31), ' ')"

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,16 +15,17 @@ from harness.model.answer import Reading
 from harness.triage.advice import advise
 from harness.triage.causes import find_causes
 from harness.triage.coded import code, mirrors
-from harness.triage.columns import TITLES, Layout, check_mapped, lay_out, words
-from harness.triage.export import Table, open_export
+from harness.triage.columns import TITLES, Layout, check_mapped, lay_out
+from harness.triage.export import Table, open_export, quote
 from harness.triage.finding import Cause, Condition, Denominator, FieldReport, Profile, Result, Standout
 from harness.triage.marginal import marginals, report_fields, stand_out
 from harness.triage.rest import Rest
 from harness.triage.specimens import profiles
-from harness.triage.statement import LETTERS, Plan, fields_of
+from harness.triage.statement import KEYS, NOT_MERGED, Plan, fields_of, joined, meeting
 from harness.triage.sweep import Scanned, Target, classify, gather, put_aside, session
 from harness.triage.veil import Veil
 
+UNTOLD = "bounces, of which the export does not say why"
 WANTED = (
     "link_host",
     "redirect_host",
@@ -38,7 +38,7 @@ WANTED = (
     "attachment",
     "hour",
 )
-NOISE = re.compile(r"open|click|unsub|spam.?report|complain|view|subscribe|group", re.IGNORECASE)
+TELLING = {"reply", "code", "status", "bounce_category", "event"}  # what became of a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def investigate(
     ):
         plan = make_plan(question, con)
         scanned = fill(plan, con, Path(scratch))
-        classify(scanned, read, question.target)
+        scanned = classify(scanned, read, question.target, events=plan.events, replies=plan.replies)
         return conclude(question, plan, scanned, veil)
 
 
@@ -87,52 +87,48 @@ def make_plan(question: Question, con: Any) -> Plan:
     merged = open_export(question.merge, con) if question.merge else None
     check_mapped(wanted, [t.sample for t in (*tables, *([merged] if merged else []))])
     laid = [(table, lay_out(table.sample, wanted, str(table.path))) for table in tables]
+    telling = [layout for _, layout in laid if TELLING & set(layout.roles)]
     for table, layout in laid:
-        _demand(table, layout, question.said or {})
-    merge = (merged, lay_out(merged.sample, wanted, str(merged.path))) if merged else None
-    if merge:
-        layout = merge[1]
-        given = tuple(replace(f, guessed=False) for f in layout.fields if f.name != "hour")
-        merge = (merge[0], replace(layout, fields=given))
+        _demand(table, layout, alone=layout in telling or not telling)
+    merge = (merged, lay_out(merged.sample, wanted, str(merged.path), merge=True)) if merged else None
     fields = fields_of([layout for _, layout in (*laid, *([merge] if merge else []))])
-    on = _merge_key(question, laid, merge) if merge else "recipient"
-    keyed = all("recipient" in layout.roles or "message_id" in layout.roles for _, layout in laid)
-    return Plan(tuple(laid), fields, merge, on, tuple(d.lower() for d in question.apple), question.said, keyed)
+    on = _merge_key(question, laid, merge, con) if merge else "recipient"
+    keys = tuple(role for role in KEYS if all(role in layout.roles for _, layout in laid))
+    if not keys and len(laid) > 1:
+        raise ConfigError(
+            f"{', '.join(str(table.path) for table, _ in laid)}: nothing to put the rows of one message together by; "
+            "all files need a column of the recipient or of the message id: --map THEIRS=recipient or =message_id"
+        )
+    return Plan(tuple(laid), fields, merge, on, tuple(d.lower() for d in question.apple), question.said, keys)
 
 
-def _demand(table: Table, layout: Layout, said: Mapping[str, str]) -> None:
-    have = ", ".join(table.sample.columns[:14])
+def _demand(table: Table, layout: Layout, *, alone: bool) -> None:
+    """Refuse a file without what can't be done without; beside files that tell, one that says `sent` is enough."""
+    columns = table.sample.columns
+    if any("@" in column for column in columns):
+        raise ConfigError(f"{table.path}:1: the first line holds an address; expected the names of the columns")
+    have = ", ".join(columns[:14])
     if not {"recipient", "recipient_domain"} & set(layout.roles):
         raise ConfigError(
             f"{table.path}: no column holds the recipient; name it: --map THEIRS=recipient (there are {have})"
         )
-    if not {"reply", "code", "status", "bounce_category", "event"} & set(layout.roles):
+    if alone and not TELLING & set(layout.roles):
         raise ConfigError(
             f"{table.path}: no column says what became of a message; name it: --map THEIRS=event or =reply "
             f"(there are {have})"
         )
-    if "event" in layout.roles:
-        column = layout.roles["event"][0]
-        seen = {v.strip().lower() for v in table.sample.values.get(column, ()) if v}
-        known = {w.lower() for w in (*words(), *said)}
-        if seen and not seen & known and not any(NOISE.search(word) for word in seen):
-            some = ", ".join(sorted(seen)[:5])
-            raise ConfigError(
-                f"{table.path}: column {column!r} says {some}; name what they mean: --word {min(seen)}=bounced "
-                f"({', '.join(LETTERS)})"
-            )
 
 
-def _merge_key(question: Question, laid: Sequence[tuple[Table, Layout]], merge: tuple[Table, Layout]) -> str:
-    """Choose what the merge file is joined by."""
-    choices = [question.merge_on] if question.merge_on else ["recipient", "message_id"]
-    for role in choices:
-        if role in merge[1].roles and all(role in layout.roles for _, layout in laid):
-            return role
-    raise ConfigError(
-        f"{merge[0].path}: nothing to join it by; both files need a column of {' or '.join(choices)}: --map "
-        "THEIRS=recipient or =message_id"
-    )
+def _merge_key(question: Question, laid: Sequence[tuple[Table, Layout]], merge: tuple[Table, Layout], con: Any) -> str:
+    """Choose what the merge file is joined by: the message id where ids of both files meet, else the recipient."""
+    choices = [question.merge_on] if question.merge_on else list(KEYS)
+    there = [role for role in choices if role in merge[1].roles and all(role in layout.roles for _, layout in laid)]
+    if not there:
+        raise ConfigError(
+            f"{merge[0].path}: nothing to join it by; both files need a column of {' or '.join(choices)}: --map "
+            "THEIRS=recipient or =message_id"
+        )
+    return next((role for role in there[:-1] if con.execute(meeting(laid[0], merge, role)).fetchone()[0]), there[-1])
 
 
 def conclude(question: Question, plan: Plan, scanned: Scanned, veil: Veil) -> Result:
@@ -151,7 +147,7 @@ def conclude(question: Question, plan: Plan, scanned: Scanned, veil: Veil) -> Re
     products = [layout.product for _, layout in plan.tables if layout.product]
     worn, lacking = profiles(scanned.session, rows, causes, plan, veil)
     result = Result(
-        files, products[0] if products else None, question.target.words, total, domains,
+        files, products[0] if products else None, question.target.words if plan.replies else UNTOLD, total, domains,
         tuple(causes), tuple(standouts), tuple(report_fields(table, scanned.fields, values, single_rate, causes)),
         looked, table.tests, question.rate,
         profiles=worn, replies=_replies(scanned, veil),
@@ -180,7 +176,7 @@ def denominators(scanned: Scanned) -> tuple[Denominator, tuple[Denominator, ...]
             reasons[key] = reasons.get(key, 0) + int(n)
         failed = sum(int(r[5]) for r in of if r[4])
         ordered = dict(sorted(reasons.items(), key=lambda item: -item[1]))
-        return Denominator(name, count, count - sum(by.values()), by["b"], by["d"], by["s"], failed, ordered)
+        return Denominator(name, count, count - by["b"] - by["d"], by["b"], by["d"], by["s"], failed, ordered)
 
     domains = tuple(
         row(d, [r for r in found if r[0] == d], n) for d, n in sorted(sent.items(), key=lambda item: -item[1])
@@ -198,7 +194,7 @@ def _replies(scanned: Scanned, veil: Veil) -> tuple[tuple[str, str, int], ...]:
 
 def _missing(plan: Plan) -> list[str]:
     have = {field.name for field in plan.fields}
-    return [TITLES[name] for name in WANTED if name not in have]
+    return [*([] if plan.replies else ["reply"]), *(TITLES[name] for name in WANTED if name not in have)]
 
 
 def _notes(plan: Plan, scanned: Scanned) -> list[str]:
@@ -212,15 +208,28 @@ def _notes(plan: Plan, scanned: Scanned) -> list[str]:
             f"causes were told apart on all refused rows and one in {scanned.one_in} of the delivered; rates and "
             "lifts are over all rows"
         )
+    for table, layout in plan.tables:
+        if not TELLING & set(layout.roles):
+            notes.append(f"{table.path.name}: says nothing of what became of a message; its rows count as sent")
+        if layout.ignored:
+            more = f" and {len(layout.ignored) - 12} more" if len(layout.ignored) > 12 else ""
+            notes.append(f"{table.path.name}: not compared: {', '.join(layout.ignored[:12])}{more}")
     if not plan.keyed:
         notes.append("no recipient or message id: rows said twice are counted twice")
     if plan.merge:
         listed = [i for i, field in enumerate(plan.fields) if any(f.name == field.name for f in plan.merge[1].fields)]
         if listed:
-            empty = " AND ".join(f"f{i} = ''" for i in listed)
+            empty = " AND ".join(f"f{i} IN ('', {quote(NOT_MERGED)})" for i in listed)
             lone, every = con.execute(
                 f"SELECT coalesce(sum(n) FILTER ({empty}), 0), coalesce(sum(n), 0) FROM cut"
             ).fetchone()
+            key = joined(plan, *plan.merge)
+            twice = con.execute(f"SELECT count(*) - count(DISTINCT {key}) FROM {plan.merge[0].sql}").fetchone()[0]
+            if twice:
+                words = plan.merge_on.replace("_", " ")
+                notes.append(
+                    f"{plan.merge[0].path.name}: {twice:,} rows name a {words} again; one row of each was taken"
+                )
             if lone:
                 notes.append(
                     f"{plan.merge[0].path.name}: nothing merged was found for {lone} of {every} rows looked at"

@@ -13,6 +13,7 @@ import numpy as np
 from harness.triage.columns import Field
 from harness.triage.finding import Cause, Condition, FieldReport, Standout
 from harness.triage.lift import Contrast, Floats, Ints, Texts, adjust, log_tail, within_reach
+from harness.triage.statement import MOST_SETS
 from harness.triage.sweep import Scanned
 
 # Of values that the very same rows have, the one of the field that comes first here is named.
@@ -57,14 +58,14 @@ class Table:
 def marginals(scanned: Scanned, rate: float) -> tuple[Table, dict[int, int], int]:
     """Return the counts of every value of every field over all rows, values per field, and how many were looked at."""
     con = scanned.session
-    sets = ", ".join(f"(f{i})" for i in range(len(scanned.fields)))
-    which = " ".join(f"WHEN GROUPING(f{i}) = 0 THEN {i}" for i in range(len(scanned.fields)))
-    value = ", ".join(f"f{i}" for i in range(len(scanned.fields)))
-    con.execute(
-        f"CREATE OR REPLACE TEMP TABLE failures AS SELECT CASE {which} END AS field, coalesce({value}) AS value, "
-        "sum(n) AS n "
-        f"FROM kept WHERE failed GROUP BY GROUPING SETS ({sets})"
-    )
+    con.execute("CREATE OR REPLACE TEMP TABLE failures (field INTEGER, value VARCHAR, n HUGEINT)")
+    for first in range(0, len(scanned.fields), MOST_SETS):
+        some = range(first, min(first + MOST_SETS, len(scanned.fields)))
+        which = " ".join(f"WHEN GROUPING(f{i}) = 0 THEN {i}" for i in some)
+        con.execute(
+            f"INSERT INTO failures SELECT CASE {which} END, coalesce({', '.join(f'f{i}' for i in some)}), sum(n) "
+            f"FROM kept WHERE failed GROUP BY GROUPING SETS ({', '.join(f'(f{i})' for i in some)})"
+        )
     for i in lists(scanned.fields):
         con.execute(f"DELETE FROM failures WHERE field = {i}")
         con.execute(

@@ -9,12 +9,14 @@ from __future__ import annotations
 import codecs
 import gzip
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, cast
 
 from harness.errors import ConfigError
+from harness.triage.columns import Layout
 from harness.triage.export import Table, quote
 from harness.triage.statement import Plan
 
@@ -23,9 +25,30 @@ _WHY = {
     "MISSING COLUMNS": "fewer cells than the header has",
     "TOO MANY COLUMNS": "more cells than the header has",
     "UNQUOTED VALUE": "a quotation mark that is never closed, or text after a closed one",
-    "LINE SIZE OVER MAXIMUM": "a line of over 16 MB",
+    "LINE SIZE OVER MAXIMUM": "a line that is too long (over 2 MB)",
     "INVALID ENCODING": "bytes that are neither UTF-8 nor Windows-1252",
 }
+
+
+def recode(plan: Plan, scratch: Path) -> Plan:
+    """Write files that the reader doesn't know how to read again as it does, byte for byte in UTF-8, and read those."""
+    copies = {
+        str(t.path): _as_known(t, scratch / f"recoded{n}.csv") for n, (t, _) in enumerate(_tables(plan)) if t.unreadable
+    }
+    return _with(plan, copies)
+
+
+def _as_known(table: Table, target: Path) -> Table:
+    """Copy a file as UTF-8, the line breaks in its header as blanks."""
+    left = table.header_lines - 1
+    with target.open("wb") as out:
+        for data in _chunks(table):
+            while left and (found := re.search(rb"\r\n|\r|\n", data)):
+                out.write(data[: found.start()] + b" " * len(found[0]))
+                data, left = data[found.end() :], left - 1
+            out.write(data)
+    sql = table.sql.replace(quote(str(table.path)), quote(str(target)), 1)
+    return replace(table, read_from=target, sql=re.sub(r"encoding='utf-16[^']*'", "encoding='utf-8'", sql))
 
 
 def mend(plan: Plan, broken: Broken, scratch: Path, *, final: bool) -> tuple[Plan, tuple[str, ...], bool]:
@@ -62,24 +85,31 @@ def mend(plan: Plan, broken: Broken, scratch: Path, *, final: bool) -> tuple[Pla
     if not copies:
         return plan, tuple(notes), False
     notes += [note for _, note in copies.values() if note]
-    tables = tuple((copies[str(t.path)][0] if str(t.path) in copies else t, layout) for t, layout in plan.tables)
-    merge = plan.merge
-    if merge and str(merge[0].path) in copies:
-        merge = (copies[str(merge[0].path)][0], merge[1])
-    return replace(plan, tables=tables, merge=merge), tuple(notes), True
+    return _with(plan, {path: table for path, (table, _) in copies.items()}), tuple(notes), True
 
 
-def _tables(plan: Plan) -> list[tuple[Table, object]]:
+def _with(plan: Plan, copies: Mapping[str, Table]) -> Plan:
+    """Return the plan with copies in the place of some files."""
+
+    def there(one: tuple[Table, Layout]) -> tuple[Table, Layout]:
+        return copies.get(str(one[0].path), one[0]), one[1]
+
+    return replace(plan, tables=tuple(map(there, plan.tables)), merge=there(plan.merge) if plan.merge else None)
+
+
+def _tables(plan: Plan) -> list[tuple[Table, Layout]]:
     return [*plan.tables, *([plan.merge] if plan.merge else [])]
 
 
 def _copy(table: Table, target: Path) -> tuple[Table, str]:
     """Write the file again as UTF-8 with plain line ends; bytes that are no UTF-8 are read as Windows-1252."""
-    first = count = half = 0
+    first = count = half = nulls = 0
     target = target.with_suffix(".csv" if table.format == "csv" else ".jsonl")
     last = _last_line(table) if table.format == "json" else 0
-    with _opened(table) as source, target.open("wb") as out:
-        for number, line in enumerate(source, start=1):
+    with target.open("wb") as out:
+        for number, line in enumerate(_raw_lines(table), start=1):
+            if b"\0" in line:
+                line, nulls = line.replace(b"\0", b""), nulls + 1
             try:
                 line.decode()
             except UnicodeDecodeError:
@@ -94,8 +124,9 @@ def _copy(table: Table, target: Path) -> tuple[Table, str]:
                 continue
             out.write(line[:-2] + b"\n" if line.endswith(b"\r\n") else line)
     note = f"{table.path}:{first}: no UTF-8 in {count} line{'s' * (count > 1)}, read as Windows-1252" if count else ""
+    note = note or (f"{table.path}: bytes of zeros in {nulls} line{'s' * (nulls > 1)}, left out" if nulls else "")
     note = note or (f"{table.path}:{half}: the last line is half-written and was left out" if half else "")
-    sql = table.sql.replace(quote(str(table.path)), quote(str(target)), 1)
+    sql = table.sql.replace(quote(table.actual), quote(str(target)), 1)
     return replace(table, read_from=target, sql=sql.replace("'utf-16'", "'utf-8'")), note
 
 
@@ -115,12 +146,26 @@ def _chunks(table: Table) -> Iterator[bytes]:
     """Read a file piece by piece as UTF-8, as the reader counts its bytes; no piece ends within a line end."""
     held = b""
     with _opened(table) as source:
-        stream = codecs.getreader("utf-16")(source, "replace") if "'utf-16'" in table.sql else source
+        stream = codecs.getreader("utf-16")(source, "replace") if "'utf-16" in table.sql else source
         while piece := stream.read(1 << 20):
             data = held + (piece.encode() if isinstance(piece, str) else piece)
             held = data[-1:] if data.endswith(b"\r") else b""
             yield data.removesuffix(held)
     yield held
+
+
+def _raw_lines(table: Table) -> Iterator[bytes]:
+    """Read the lines of a file; of UTF-16 as UTF-8."""
+    if "'utf-16" not in table.sql:
+        with _opened(table) as source:
+            yield from source
+        return
+    rest = b""
+    for data in _chunks(table):
+        *lines, rest = (rest + data).split(b"\n")
+        yield from (line + b"\n" for line in lines)
+    if rest:
+        yield rest
 
 
 def _line_ends(data: bytes) -> int:

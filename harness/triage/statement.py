@@ -16,11 +16,14 @@ from dataclasses import dataclass
 
 from harness.model.seed import APPLE_DOMAINS
 from harness.triage.columns import Field, Form, Layout, temporary, words
+from harness.triage.eventword import word_sql
 from harness.triage.export import Table, quote
 
 CUT = "\x1f"  # between the cells of a kept row
-LETTERS = {"delivered": "v", "bounced": "b", "deferred": "d", "suppressed": "s", "sent": "p"}
-RANK = "CASE kind WHEN 'p' THEN 0 WHEN 'd' THEN 1 WHEN 'v' THEN 2 WHEN '?' THEN 3 WHEN 's' THEN 3 ELSE 4 END"
+LETTERS = {"delivered": "v", "bounced": "b", "deferred": "d", "suppressed": "s", "sent": "p", "ignored": ""}
+RANK = "CASE r.kind WHEN 'p' THEN 0 WHEN 'd' THEN 1 WHEN 'v' THEN 2 WHEN '?' THEN 3 WHEN 's' THEN 3 ELSE 4 END"
+# The later word, where times can be compared as they stand; that a message was handed over is never the last word.
+LATER = "CASE r.kind WHEN 'p' THEN '' ELSE coalesce(r.said_at, '') END || {rank}"
 PORTABLE = {  # of a list of links the first, of a long text its beginning
     Form.HOST: "lower(regexp_extract({x}, '://([^/?#:]+)', 1))",
     Form.HOSTS: "lower(regexp_extract({x}, '://([^/?#: ]+)', 1))",
@@ -30,9 +33,11 @@ PORTABLE = {  # of a list of links the first, of a long text its beginning
     Form.TEXT_HOUR: "regexp_extract({x}, '^([^:]*):', 1)",
 }
 SHORTENED = re.compile(r".{60} #[0-9a-f]{10}|.{120} #", re.DOTALL)  # what Form.LONG makes of a long text
-_KEYS = ("message_id", "recipient")
+KEYS = ("message_id", "recipient")
+NOT_MERGED = "(not in the merge file)"
+_WHY = {"reply", "code", "status", "bounce_category"}
 _ENDS = 8  # domains of the sample that are looked for before an address is taken apart
-_WIDEST = 60  # fields of one scan; GROUPING and the memory of so many sets end near there
+MOST_SETS = 60  # fields that one scan counts; GROUPING and the memory of so many sets end near there
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +50,28 @@ class Plan:
     merge_on: str = "recipient"
     apple: tuple[str, ...] = ()  # further domains hosted at Apple
     said: Mapping[str, str] | None = None  # the user's own words for what became of a message
-    keyed: bool = True
+    keys: tuple[str, ...] = ("message_id", "recipient")  # roles that all tables have; together they name a message
     portable: bool = False  # only functions that every engine has under some name
+
+    def parts(self, wide: frozenset[int]) -> range:
+        """How many times the rows are scanned: once for sixty fields."""
+        return range(1 + (len(self.fields) - len(wide) - 1) // MOST_SETS)
+
+    @property
+    def events(self) -> str:
+        """Where the event words stand, for people."""
+        named = [f"{t.path}, column {x.roles['event'][0]!r}" for t, x in self.tables if "event" in x.roles]
+        return "; ".join(named)
+
+    @property
+    def replies(self) -> bool:
+        """Some file says why a message was refused."""
+        return any(_WHY & set(layout.roles) for _, layout in self.tables)
+
+    @property
+    def keyed(self) -> bool:
+        """Rows of one message can be told to be of one."""
+        return bool(self.keys)
 
     @property
     def rows(self) -> int:
@@ -55,15 +80,15 @@ class Plan:
 
 
 def fields_of(layouts: Sequence[Layout]) -> tuple[Field, ...]:
-    """Return the fields of several tables, each once, the recipient domain first; at most sixty."""
+    """Return the fields of several tables, each once, the recipient domain first."""
     every: dict[str, Field] = {"recipient_domain": Field("recipient_domain", Form.PLAIN, "")}
     for layout in layouts:
         for one in layout.fields:
             every.setdefault(one.name, one)
-    return tuple(every.values())[:_WIDEST]
+    return tuple(every.values())
 
 
-def scan(plan: Plan, *, reduce: bool, one_in: int, wide: frozenset[int] = frozenset()) -> str:
+def scan(plan: Plan, *, reduce: bool, one_in: int, wide: frozenset[int] = frozenset(), part: int = 0) -> str:
     """Write the statement.
 
     Args:
@@ -71,19 +96,21 @@ def scan(plan: Plan, *, reduce: bool, one_in: int, wide: frozenset[int] = frozen
         reduce: make one row of all that was said of a message.
         one_in: how many delivered rows there are to one that is kept.
         wide: fields of nearly as many values as rows; they are kept, not counted (`few` does that).
+        part: which sixty of the fields are counted; rows are kept by the first part.
     """
     ids = [f"f{i}" for i in range(len(plan.fields))]
-    counted = [(n, i) for n, i in enumerate(ids) if n not in wide]
+    counted = [(n, i) for n, i in enumerate(ids) if n not in wide][part * MOST_SETS :][:MOST_SETS]
     which = " ".join(f"WHEN GROUPING({i}) = 0 THEN {n}" for n, i in counted)
     value = ", ".join(f"CAST({i} AS VARCHAR)" for _, i in counted)
-    sets = ", ".join(f"({i})" for i in (*(i for _, i in counted), "kept"))
+    sets = ", ".join(f"({i})" for i in (*(i for _, i in counted), *(["kept"] if not part else [])))
     if reduce or plan.merge:
         kept = _kept(plan, "reply", "key", "key", one_in)
         marked = f"SELECT {', '.join(ids)}, {kept} AS kept FROM ({rows(plan, reduce=reduce)}) AS outcomes"
     else:
         marked = " UNION ALL ".join(_direct(plan, table, layout, one_in) for table, layout in plan.tables)
     return (
-        f"SELECT CASE {which} ELSE -1 END AS field, coalesce({value}) AS value, kept, count(*) AS n "
+        f"SELECT CASE {which} ELSE -1 END AS field, coalesce({value}) AS value, {'NULL AS kept' if part else 'kept'}, "
+        "count(*) AS n "
         f"FROM ({marked}) AS marked GROUP BY GROUPING SETS ({sets})"
     )
 
@@ -128,7 +155,7 @@ def _direct(plan: Plan, table: Table, layout: Layout, one_in: int) -> str:
     """
     ids = ", ".join(f"f{i}" for i in range(len(plan.fields)))
     kept = _kept(
-        plan, reply_of(table, layout), _key(plan, table, layout, _KEYS[1:]), _drawn(plan, table, layout), one_in
+        plan, reply_of(table, layout), _key(plan, table, layout, KEYS[1:]), _drawn(plan, table, layout), one_in
     )
     inner = _outcomes(plan, table, layout, "* EXCLUDE (triage_kind)", last=True)
     return f"SELECT {ids}, {kept} AS kept FROM ({inner}) AS o"
@@ -148,7 +175,7 @@ def _drawn(plan: Plan, table: Table, layout: Layout) -> str:
     """Write what decides whether a row belongs to the sample: the same for all rows of a recipient."""
     if not plan.keyed:
         return "1"
-    return table.expressions[layout.roles["recipient" if "recipient" in layout.roles else "message_id"][0]]
+    return table.expressions[layout.roles[plan.keys[-1]][0]]
 
 
 def rows(plan: Plan, *, reduce: bool) -> str:
@@ -159,7 +186,7 @@ def rows(plan: Plan, *, reduce: bool) -> str:
     listed = ", ".join(f"r.{i}" for i in ids)
     if reduce:
         picked = ", ".join(f"any_value(r.{i}) AS {i}" for i in ids)
-        ranked = RANK.replace("kind", "r.kind")
+        ranked = LATER.format(rank=RANK) if _timed(plan) else RANK
         source = (
             f"(SELECT arg_max(r.kind, {ranked}) AS kind, arg_max(r.reply, {ranked}) AS reply, r.key, "
             f"any_value(r.joined) AS joined, {picked} FROM {source} GROUP BY r.key) AS r"
@@ -169,9 +196,16 @@ def rows(plan: Plan, *, reduce: bool) -> str:
         return f"SELECT {kind}, r.reply, r.key, {listed} FROM {source}"
     merged = _merged(plan)
     return (
-        f"SELECT {kind}, r.reply, r.key, {', '.join(f'coalesce(r.{i}, m.{i}) AS {i}' for i in ids)} "
+        f"SELECT {kind}, r.reply, r.key, {', '.join(_either(plan, i) for i in range(len(plan.fields)))} "
         f"FROM {source} LEFT JOIN ({merged}) AS m ON m.joined = r.joined"
     )
+
+
+def _either(plan: Plan, i: int) -> str:
+    """Write a field's value from the export, or from the merge file."""
+    there = plan.merge is not None and any(f.name == plan.fields[i].name for f in plan.merge[1].fields)
+    lone = f", CASE WHEN m.joined IS NULL THEN {quote(NOT_MERGED)} END" if there else ""
+    return f"coalesce(r.f{i}, m.f{i}{lone}) AS f{i}"
 
 
 def _merged(plan: Plan) -> str:
@@ -184,26 +218,46 @@ def _merged(plan: Plan) -> str:
         else f"NULL AS f{i}"
         for i, field in enumerate(plan.fields)
     ]
-    key = _joined(plan, table, layout)
+    key = joined(plan, table, layout)
     return f"SELECT {key} AS joined, {', '.join(picked)} FROM {table.sql} WHERE {key} IS NOT NULL GROUP BY 1"
 
 
-def _joined(plan: Plan, table: Table, layout: Layout) -> str:
+def meeting(one: tuple[Table, Layout], merge: tuple[Table, Layout], role: str) -> str:
+    """Write the SELECT that counts how many of the first rows have their key in the merge file."""
+    (here, layout), (there, other) = one, merge
+    mine, theirs = (folded_key([t.expressions[x.roles[role][0]]]) for t, x in ((here, layout), (there, other)))
+    first = f"SELECT {mine} AS key FROM {here.sql} LIMIT 500"
+    return f"SELECT count(*) FROM ({first}) AS r WHERE key IN (SELECT {theirs} FROM {there.sql})"
+
+
+def joined(plan: Plan, table: Table, layout: Layout) -> str:
+    """Write what a row is joined to the merge file by."""
     columns = layout.roles.get(plan.merge_on, ())
     return folded_key([table.expressions[c] for c in columns[:1]]) if columns else "CAST(NULL AS VARCHAR)"
 
 
 def folded_key(expressions: Sequence[str]) -> str:
     """Fold an address or a message id to what is joined on: lower case, no brackets and blanks."""
-    return " || ' ' || ".join(f"lower(trim(CAST({e} AS VARCHAR), ' <>'))" for e in expressions)
+    return " || ' ' || ".join(
+        f"lower(trim(replace(split_part(CAST({e} AS VARCHAR), '<', -1), 'mailto:', ''), ' <>'))" for e in expressions
+    )
 
 
 def _table(plan: Plan, table: Table, layout: Layout) -> str:
     """Write the SELECT of one file, in our words, for all files to be put together."""
     listed = ", ".join(f"f{i}" for i in range(len(plan.fields)))
-    joined = _joined(plan, table, layout) if plan.merge else "CAST(NULL AS VARCHAR)"
-    inner = f"{reply_of(table, layout)} AS reply, {_key(plan, table, layout)} AS key, {joined} AS joined"
+    by = joined(plan, table, layout) if plan.merge else "CAST(NULL AS VARCHAR)"
+    inner = f"{reply_of(table, layout)} AS reply, {_key(plan, table, layout)} AS key, {by} AS joined"
+    if _timed(plan):
+        inner += f", CAST({table.expressions[layout.roles['time'][0]]} AS VARCHAR) AS said_at"
+        listed = f"said_at, {listed}"
     return f"SELECT kind, reply, key, joined, {listed} FROM ({_outcomes(plan, table, layout, inner)}) AS o"
+
+
+def _timed(plan: Plan) -> bool:
+    """Tell whether all files give times of one form that sorts as it is written."""
+    forms = {next((field.form for field in layout.fields if field.name == "hour"), None) for _, layout in plan.tables}
+    return len(forms) == 1 and forms <= {Form.ISO_HOUR, Form.TYPED_HOUR, Form.EPOCH_HOUR, Form.MILLI_HOUR}
 
 
 def _outcomes(plan: Plan, table: Table, layout: Layout, also: str, *, last: bool = False) -> str:
@@ -225,13 +279,14 @@ def _outcomes(plan: Plan, table: Table, layout: Layout, also: str, *, last: bool
     )
 
 
-def _key(plan: Plan, table: Table, layout: Layout, roles: Sequence[str] = _KEYS) -> str:
+def _key(plan: Plan, table: Table, layout: Layout, roles: Sequence[str] = KEYS) -> str:
     """Write what names a message: its id, recipient and job, whichever are there and wanted."""
     if not plan.keyed:
         return "CAST(NULL AS VARCHAR)"
-    there = [role for role in roles if role in layout.roles] or ["message_id"]
+    there = [role for role in roles if role in plan.keys] or plan.keys[:1]
     keys = [table.expressions[layout.roles[role][0]] for role in there]
-    keys += [table.expressions[field.column] for field in layout.fields if field.name == "job"]
+    if all(any(field.name == "job" for field in one.fields) for _, one in plan.tables):
+        keys += [table.expressions[field.column] for field in layout.fields if field.name == "job"]
     return "lower(" + " || ' ' || ".join(f"coalesce(CAST({k} AS VARCHAR), '')" for k in keys) + ")"
 
 
@@ -246,9 +301,8 @@ def domain_of(plan: Plan, table: Table, layout: Layout) -> str:
         return domain
     mx = table.expressions[layout.roles["mx"][0]]
     known = ", ".join(quote(d) for d in (*APPLE_DOMAINS[:-1], *plan.apple))
-    return (
-        f"CASE WHEN {domain} IN ({known}) THEN {domain} WHEN {mx} LIKE '%.icloud.com%' THEN 'custom' ELSE {domain} END"
-    )
+    theirs = f"WHEN lower({mx}) LIKE '%.icloud.com%' THEN 'custom'"
+    return f"CASE WHEN {domain} IN ({known}) THEN {domain} {theirs} ELSE {domain} END"
 
 
 def after_at(text: str, seen: Sequence[str], *, portable: bool) -> str:
@@ -269,8 +323,10 @@ def after_at(text: str, seen: Sequence[str], *, portable: bool) -> str:
 
 
 def kind_of(plan: Plan, table: Table, layout: Layout) -> str:
-    """Write what became of a row: v, b, d, s, p, ? (its reply will tell), NULL (no delivery at all)."""
+    """Write what became of a row: v, b, d, s, p, ? and an unknown word (its reply will tell), NULL (no delivery)."""
     theirs = {**words(), **{word.lower(): kind for word, kind in (plan.said or {}).items()}}
+    if not {"event", *_WHY} & set(layout.roles):
+        return "'p'"
     by_reply = f"CASE WHEN ({reply_of(table, layout)}) IS NULL THEN 'v' ELSE '?' END"
     if "event" not in layout.roles:
         return by_reply
@@ -283,7 +339,7 @@ def kind_of(plan: Plan, table: Table, layout: Layout) -> str:
         if theirs[word] == "bounced" and soft and "severity" in layout.roles:
             severity = table.expressions[layout.roles["severity"][0]]
             return f"CASE WHEN lower({severity}) IN ({', '.join(map(quote, soft))}) THEN 'd' ELSE 'b' END"
-        return quote(LETTERS[theirs[word]])
+        return quote(LETTERS[theirs[word]]) if LETTERS[theirs[word]] else "NULL"
 
     # The spellings of the sample first and as they are: a CASE is read from the top, ten million times.
     first = " ".join(
@@ -292,7 +348,8 @@ def kind_of(plan: Plan, table: Table, layout: Layout) -> str:
         if word.strip().lower() in theirs
     )
     others = " ".join(f"WHEN {quote(word)} THEN {letter(word)}" for word in theirs)
-    every = f"CASE lower(trim({event})) {others} END"
+    any_other = f"CASE WHEN {event} IS NULL OR trim({event}) = '' THEN {by_reply} ELSE {word_sql(event)} END"
+    every = f"CASE lower(trim({event})) {others} ELSE {any_other} END"
     return f"CASE {event} {first} ELSE {every} END" if first else every
 
 
@@ -326,16 +383,18 @@ def value_of(field: Field, table: Table, *, portable: bool = False) -> str:
     if portable and field.form in PORTABLE:
         return PORTABLE[field.form].format(x=text)
     match field.form:
-        case Form.PLAIN:
+        case Form.PLAIN | Form.LIST:
             return text
         case Form.DOMAIN:
             return after_at(text, table.sample.values.get(field.column, ()), portable=portable)
         case Form.HOST:
-            return f"lower(split_part(split_part(split_part(split_part({text}, '://', 2), '/', 1), '?', 1), ':', 1))"
+            rest = f"CASE WHEN {text} LIKE '%//%' THEN split_part({text}, '//', 2) ELSE {text} END"
+            authority = f"split_part(split_part(split_part({rest}, '/', 1), '?', 1), '#', 1)"
+            return f"lower(split_part(split_part({authority}, '@', -1), ':', 1))"
         case Form.URL:
             return f"split_part(split_part({text}, '?', 1), '#', 1)"
         case Form.HOSTS:
-            found = f"regexp_extract_all(lower({text}), 'https?://([^/?#:\"''<>, ]+)', 1)"
+            found = f"regexp_extract_all(lower({text}), 'https?://(?:[^/?#\"''<>, @]*@)?([^/?#:\"''<>, ]+)', 1)"
             return f"array_to_string(list_sort(list_distinct({found})), ' ')"
         case Form.URLS:
             found = f"regexp_extract_all({text}, '[Hh][Tt][Tt][Pp][Ss]?://[^?#\"''<>, |]+')"

@@ -9,6 +9,7 @@ not delivered, and a sample of those delivered), which `classify` turns into `ke
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
@@ -19,8 +20,9 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import ConfigError
 from harness.model.answer import Level, Reading
 from harness.triage.columns import Field, Form, categories
-from harness.triage.mend import mend
-from harness.triage.statement import Plan, few, said_of, scan
+from harness.triage.eventword import UNKNOWN
+from harness.triage.mend import mend, recode
+from harness.triage.statement import LETTERS, Plan, few, said_of, scan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,6 +96,7 @@ def gather(plan: Plan, con: Any, scratch: Path) -> Scanned:
     Raises:
         ConfigError: a file can't be read; names file, line and column.
     """
+    plan = recode(plan, scratch)
     one_in = max(1, int(plan.rows * apple_share(plan) / CONTROLS))
     wide = wide_fields(plan)
     reduced = plan.keyed and (plan.rows <= EXACT or len(plan.tables) > 1)
@@ -104,6 +107,7 @@ def gather(plan: Plan, con: Any, scratch: Path) -> Scanned:
         notes += ("messages have several rows each: the last word on each counts",)
         notes += _fill(plan, con, scratch, True, one_in, wide)
         keep(con, len(plan.fields))
+    _without_suppressed(con, len(plan.fields))
     explode(con, plan.fields)
     if wide:
         _count_few(plan, con, reduced, sorted(wide))
@@ -158,16 +162,19 @@ def _fill(plan: Plan, con: Any, scratch: Path, reduced: bool, one_in: int, wide:
         for rejects in ("reject_errors", "reject_scans"):
             con.execute(f"DROP TABLE IF EXISTS {rejects}")
         try:
-            _frugally(con, f"CREATE TEMP TABLE counts AS {scan(plan, reduce=reduced, one_in=one_in, wide=wide)}")
+            for part in plan.parts(wide):
+                made = "CREATE TEMP TABLE counts AS" if not part else "INSERT INTO counts"
+                _frugally(con, f"{made} {scan(plan, reduce=reduced, one_in=one_in, wide=wide, part=part)}")
             broken = _rejected(con)
         except duckdb.OutOfMemoryException as error:
             raise ConfigError(
                 "triage: the export doesn't fit into the memory limit; raise --memory or --spill to a larger disk"
             ) from error
         except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.IOException) as error:
-            broken = {t.actual: [(0, "", str(error).splitlines()[0])] for t, _ in plan.tables if t.format != "parquet"}
+            what = re.split(r"[\"{\n]", str(error))[0].strip()  # what follows may be a row of the file
+            broken = {t.actual: [(0, "", what)] for t, _ in plan.tables if t.format != "parquet"}
             if not broken:
-                raise ConfigError(f"triage: the export can't be read: {str(error).splitlines()[0]}") from error
+                raise ConfigError(f"triage: the export can't be read: {what}") from error
         if not broken:
             return notes
         plan, more, mended = mend(plan, broken, scratch, final=again)
@@ -215,6 +222,17 @@ def keep(con: Any, many: int) -> None:
     con.execute("DELETE FROM counts WHERE field = -1")
 
 
+def _without_suppressed(con: Any, many: int) -> None:
+    """Take what was never sent to Apple out of the counts; all of it is among the kept rows."""
+    if not con.execute("SELECT count(*) FROM cut WHERE kind = 's'").fetchone()[0]:
+        return
+    taken = " UNION ALL ".join(f"SELECT {i}, f{i}, -n FROM cut WHERE kind = 's'" for i in range(many))
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE counts AS SELECT field, value, NULL::VARCHAR AS kept, sum(n) AS n FROM "
+        f"(SELECT field, coalesce(value, '') AS value, n FROM counts UNION ALL {taken}) GROUP BY ALL HAVING sum(n) > 0"
+    )
+
+
 def _repeats(plan: Plan, con: Any, one_in: int) -> bool:
     """Tell whether a message has more than one row: among the kept, a sample by recipient, every row of it is there.
 
@@ -241,8 +259,21 @@ def explode(con: Any, fields: Sequence[Field]) -> None:
             con.execute(f"INSERT INTO counts SELECT {i}, value, NULL, sum(n) FROM one GROUP BY value")
 
 
-def classify(scanned: Scanned, read: Callable[[str], Reading], target: Target) -> None:
-    """Read each wording of a reply once; the view `kept` is `cut` with `outcome`, `cause`, `tag` and `failed`."""
+def classify(
+    scanned: Scanned, read: Callable[[str], Reading], target: Target, *, events: str = "", replies: bool = True
+) -> Scanned:
+    """Read each wording of a reply once; the view `kept` is `cut` with `outcome`, `cause`, `tag` and `failed`.
+
+    Args:
+        scanned: what the scan left.
+        read: how replies are classed.
+        target: which refusals are looked into.
+        events: file and column of the event words, for errors.
+        replies: the export says why messages were refused; a bounce without a reply is then no refusal that counts.
+
+    Raises:
+        ConfigError: an event word is not known, and the replies beside it don't tell either.
+    """
     con = scanned.session
     different = con.execute("SELECT approx_count_distinct(text) FROM cut WHERE kind <> 'v'").fetchone()[0]
     if different > WORDINGS:
@@ -257,13 +288,31 @@ def classify(scanned: Scanned, read: Callable[[str], Reading], target: Target) -
         found = con.execute(
             "SELECT kind, text FROM wordings WHERE rowid BETWEEN ? AND ?", [first, first + WORDINGS - 1]
         ).fetchall()
-        columns = [list(column) for column in zip(*judge(found, read, target), strict=True)]
+        columns = [list(column) for column in zip(*judge(found, read, target, replies=replies), strict=True)]
         con.execute(f"INSERT INTO judged SELECT {', '.join(['unnest(?)'] * 6)}", columns)
     con.execute(
         "CREATE OR REPLACE TEMP VIEW kept AS SELECT cut.*, cut.rowid AS row, coalesce(j.outcome, 'v') AS outcome, "
         "coalesce(j.cause, '') AS cause, coalesce(j.tag, '') AS tag, coalesce(j.failed, false) AS failed "
         "FROM cut LEFT JOIN judged AS j ON j.kind = cut.kind AND j.text = cut.text"
     )
+    return replace(scanned, notes=(*scanned.notes, *_by_reply(con, events)))
+
+
+def _by_reply(con: Any, events: str) -> list[str]:
+    """Note which event words nobody knows; refuse them where their replies don't tell what became of the message."""
+    found = con.execute(
+        "SELECT substring(kind, 2) AS word, outcome = ?, sum(n)::BIGINT FROM kept WHERE kind LIKE '?_%' GROUP BY ALL "
+        "ORDER BY 3 DESC, 1",
+        [UNKNOWN],
+    ).fetchall()
+    lost = [f"{word!r} ({n:,} rows)" for word, untold, n in found if untold]
+    if lost:
+        first = next(word for word, untold, _ in found if untold)
+        raise ConfigError(
+            f"{events}: words that are not known, and whose replies don't tell: {', '.join(lost[:6])}; name what they "
+            f"mean: --word {repr(first) if ' ' in first else first}=bounced ({', '.join(LETTERS)})"
+        )
+    return [f"the event word {word!r} is not known: its {n:,} rows were read by their replies" for word, _, n in found]
 
 
 def put_aside(scanned: Scanned, fields: Sequence[int]) -> Scanned:
@@ -280,7 +329,7 @@ def put_aside(scanned: Scanned, fields: Sequence[int]) -> Scanned:
 
 
 def judge(
-    found: Sequence[tuple[str, str]], read: Callable[[str], Reading], target: Target
+    found: Sequence[tuple[str, str]], read: Callable[[str], Reading], target: Target, *, replies: bool = True
 ) -> list[tuple[str, str, str, str, str, bool]]:
     """Read each wording once; returns (kind, wording, outcome, class, tag, failed)."""
     readings: dict[str, tuple[str, str, Level, bool | None]] = {}
@@ -289,10 +338,13 @@ def judge(
         if text not in readings:
             readings[text] = _read(text, read)
         cause, tag, level, permanent = readings[text]
-        outcome = kind if kind != "?" else {True: "b", False: "d", None: "v"}[permanent]
+        if kind.startswith(UNKNOWN):
+            outcome = {True: "b", False: "d", None: "v" if kind == UNKNOWN else UNKNOWN}[permanent]
+        else:
+            outcome = kind
         if kind == "s":
             cause, tag, level = "suppressed", "", Level.RECIPIENT
-        failed = outcome == "b" and target.hit(cause, tag, level)
+        failed = outcome == "b" and (bool(text) or not replies) and target.hit(cause, tag, level)
         rows.append((kind, text, outcome, cause, tag, failed))
     return rows
 
