@@ -5,8 +5,11 @@ from __future__ import annotations
 import codecs
 import html
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
+from typing import NamedTuple
 
 from harness.check.link import Link
 from harness.model.mime import Part, body_of, mailboxes, read_part, readable
@@ -30,8 +33,12 @@ _REFRESH = re.compile(r"\A[\s\d.]{1,20}[;,]\s{0,9}url\s{0,9}=\s{0,9}['\"]?([^'\"
 _BARE = re.compile(r"(?:https?://|(?<![A-Za-z0-9@./_-])www\.(?=[\w-]+\.))[^\s<>\"'`|^)\[\]{}]{1,20000}", re.IGNORECASE)
 _TRAILING = ".,;:!?*_~。、，！？"
 _GLUED = re.compile(r"[a-z]{2,}(?=[^\x00-\x7f])", re.IGNORECASE)  # a top-level domain, then words
+MOST_PACKED = 2_000  # names of an archive that are read
+_EMPTY_LINE = re.compile(r"\n[ \t\r]*\n")
 _ENDS = re.compile(r"[.!?|·•。！？\n]")
 _NEAR = 160  # characters beside a link that may say what it is for
+_HEADINGS = frozenset(["h1", "h2", "h3", "h4", "h5", "h6"])
+_SMALL = 64  # pixels; a picture that is declared smaller is an icon
 # Within a line of text; every other element begins or ends one.
 _INLINE = frozenset(
     ["a", "abbr", "b", "bdi", "bdo", "big", "code", "em", "font", "i", "img", "ins", "label", "mark", "s", "small",
@@ -41,6 +48,25 @@ _INLINE = frozenset(
 _NO_CHARSETS = frozenset(["punycode", "idna", "undefined", "unicode_escape", "raw_unicode_escape"])
 _URI_FIELDS = ("list-unsubscribe", "list-help", "list-subscribe", "list-post", "list-owner", "list-archive")
 _MAILBOX_FIELDS = ("sender", "reply-to")
+
+
+@dataclass(slots=True)
+class Block:
+    """What stands between two breaks of a page: words (those of alt texts, too), links, a picture, a heading."""
+
+    words: str = ""
+    links: list[Link] = field(default_factory=list)
+    picture: bool = False
+    heading: bool = False
+
+
+class Attachment(NamedTuple):
+    """A part that is no text: what it is called and, of a zip, what it holds."""
+
+    name: str
+    kind: str
+    size: int
+    packed: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -54,7 +80,9 @@ class Anatomy:
     links: list[Link] = field(default_factory=list)
     features: dict[str, int] = field(default_factory=dict)
     words: str = ""  # what the HTML part says
-    attachments: list[tuple[str, str, int]] = field(default_factory=list)  # name, type, bytes
+    page: list[Block] = field(default_factory=list)  # the HTML part from top to bottom
+    lines: list[Block] = field(default_factory=list)  # the text part: each URL with the lines that lead to it
+    attachments: list[Attachment] = field(default_factory=list)
     content_ids: set[str] = field(default_factory=set)
     charsets: list[tuple[str, str]] = field(default_factory=list)  # type and what is wrong with its charset
 
@@ -88,8 +116,9 @@ def dissect(raw: bytes) -> Anatomy:
         if not part.children:
             _part(anatomy, part)
     page = _read(anatomy.html)
-    anatomy.features, anatomy.words = page.features, page.words
-    anatomy.links += [*page.links, *_bare(anatomy.text, "text")]
+    anatomy.features, anatomy.words, anatomy.page = page.features, page.words, page.blocks
+    anatomy.lines = _text_blocks(anatomy.text)
+    anatomy.links += [*page.links, *(link for block in anatomy.lines for link in block.links)]
     return anatomy
 
 
@@ -105,11 +134,21 @@ def _part(anatomy: Anatomy, part: Part) -> None:
         else:
             anatomy.text += text
         return
-    anatomy.attachments += [(name, part.kind, len(body)) for name in names or [""]]
+    packed = _packed(body)
+    anatomy.attachments += [Attachment(name, part.kind, len(body), packed) for name in names or [""]]
     if part.kind == "text/x-amp-html":
         anatomy.links += [Link(link.url, "amp") for link in _read(text).links]
     elif part.kind == "text/calendar":
         anatomy.links += _bare(re.sub(r"\r?\n[ \t]", "", text), "calendar")  # RFC 5545 section 3.1
+
+
+def _packed(body: bytes) -> tuple[str, ...]:
+    """Read the names in a zip's directory (APPNOTE section 4.3.12); nothing is unpacked."""
+    if not body.startswith(b"PK"):
+        return ()
+    found = islice(re.finditer(rb"PK\x01\x02[\s\S]{24}([\s\S]{2})[\s\S]{16}", body), MOST_PACKED)
+    names = (body[one.end() : one.end() + min(int.from_bytes(one[1], "little"), 300)] for one in found)
+    return tuple(name.decode("utf-8", "replace") for name in names)
 
 
 def _decoded(content: bytes, charset: str) -> tuple[str, str]:
@@ -141,10 +180,28 @@ def _header_links(anatomy: Anatomy) -> Iterator[Link]:
 
 def _bare(text: str, kind: str) -> list[Link]:
     """Find the URLs that stand in a text, each with the words of its sentence."""
-    found = [(match.start(), _trimmed(match[0])) for match in _BARE.finditer(text)]
-    found = [(start, url) for start, url in found if not url.endswith("//")]
-    spans = [(start, start + len(url)) for start, url in found]
-    return [Link(url, kind, near=near) for (_, url), near in zip(found, _beside(text, spans), strict=True)]
+    spans = list(_urls(text))
+    near = _beside(text, [(start, end) for start, end, _ in spans])
+    return [Link(url, kind, near=beside) for (_, _, url), beside in zip(spans, near, strict=True)]
+
+
+def _urls(text: str) -> Iterator[tuple[int, int, str]]:
+    for match in _BARE.finditer(text):
+        url = _trimmed(match[0])
+        if not url.endswith("//"):
+            yield match.start(), match.start() + len(url), url
+
+
+def _text_blocks(text: str) -> list[Block]:
+    """Return each URL of a text part with the words of its line and of the lines before it, back to an empty one."""
+    blocks, begun = [], 0
+    for link, (start, end, _) in zip(_bare(text, "text"), list(_urls(text)), strict=True):
+        before = _EMPTY_LINE.split(text[begun:start])[-1]
+        after, *more = _EMPTY_LINE.split(text[end : end + _NEAR], maxsplit=1)
+        after = after if more and not _BARE.search(after) else after.partition("\n")[0]
+        blocks.append(Block(" ".join(f"{before} {after}".split()), [link]))
+        begun = end
+    return blocks
 
 
 def _trimmed(url: str) -> str:
@@ -187,9 +244,13 @@ class _Reader:
         self.words = ""
         self._said: list[str] = []
         self._length = 0
+        self.blocks: list[Block] = []
         self._opened: tuple[str, int, int] | None = None  # URL, where in the words and in the alt texts it began
-        self._spots: list[tuple[str, int, int]] = []  # URL, first and last place in the words
+        self._spots: list[tuple[str, str, int, int]] = []  # URL, kind, first and last place in the words
         self._alts: dict[int, list[str]] = {}
+        self._others: list[tuple[int, Link]] = []  # links without words, by their place in the words
+        self._pictures: list[tuple[int, str]] = []  # place in the words, and alt text
+        self._headings: list[int] = []
 
     def read(self, page: str) -> None:
         """Read it all."""
@@ -208,10 +269,38 @@ class _Reader:
         self._finish()
         said = "".join(self._said)
         self.words = " ".join(said.split())
-        near = _beside(said, [(start, end) for _, start, end in self._spots])
-        for number, ((url, start, end), beside) in enumerate(zip(self._spots, near, strict=True)):
+        near = _beside(said, [(start, end) for _, _, start, end in self._spots])
+        placed = list(self._others)
+        for number, ((url, kind, start, end), beside) in enumerate(zip(self._spots, near, strict=True)):
             alt = " ".join(self._alts.get(number, ()))
-            self.links.append(Link(url, "link", " ".join(said[start:end].split()), f"{beside} {alt}".strip()))
+            words = said[start:end]
+            link = Link(url, kind, " ".join(words.split()) if kind == "link" else "", f"{beside} {alt}".strip())
+            placed.append((start + len(words) - len(words.lstrip()), link))
+            self.links.append(link)
+        self.blocks = self._blocks(said, placed)
+
+    def _blocks(self, said: str, links: list[tuple[int, Link]]) -> list[Block]:
+        """Lay out the page by its breaks; what holds nothing is left out."""
+        words = said.split("\n")
+        starts = [0]
+        for one in words:
+            starts.append(starts[-1] + len(one) + 1)
+        blocks = [Block() for _ in words]
+        shown = [[one] for one in words]
+
+        def at(place: int) -> int:
+            return bisect_right(starts, place, hi=len(blocks)) - 1
+
+        for place, link in sorted(links, key=lambda one: one[0]):
+            blocks[at(place)].links.append(link)
+        for place, alt in self._pictures:
+            blocks[at(place)].picture = True
+            shown[at(place)].append(alt)
+        for place in self._headings:
+            blocks[at(place)].heading = True
+        for block, pieces in zip(blocks, shown, strict=True):
+            block.words = " ".join(" ".join(pieces).split())
+        return [block for block in blocks if block.words or block.links or block.picture]
 
     def _count(self, feature: str) -> None:
         self.features[feature] = self.features.get(feature, 0) + 1
@@ -226,7 +315,8 @@ class _Reader:
         elif not token.conditional and token.inside not in ("script", "title"):
             words = re.sub(r"\s+", " ", html.unescape(source))
             if self._opened is None:
-                self.links += _bare(words, "text")
+                here = self._length
+                self._spots += [(url, "text", here + start, here + end) for start, end, url in _urls(words)]
             self._say(words)
 
     def _load(self, style: str, kind: str) -> None:
@@ -239,6 +329,8 @@ class _Reader:
             self._say("\n")
         if tag.closing:
             return
+        if tag.name in _HEADINGS and not tag.conditional:
+            self._headings.append(self._length)
         given: dict[str, str] = {}
         for one in tag.attributes:
             given.setdefault(one.name, html.unescape(page[one.value_start : one.value_end]).strip())
@@ -256,7 +348,8 @@ class _Reader:
         elif name == "style":
             self._load(value, "outlook" if tag.conditional else "")
         elif tag.name == "meta" and name == "content" and given.get("http-equiv", "").lower() == "refresh":
-            self.links += [Link(url, "link") for url in _REFRESH.findall(value)]
+            for url in _REFRESH.findall(value):
+                self._place(Link(url, "link"))
         elif name in _ATTRIBUTES and (name != "data" or tag.name == "object"):
             kind = _ELEMENTS.get((tag.name, name), _ATTRIBUTES[name])
             if kind == "head" and "stylesheet" in given.get("rel", "").lower():
@@ -265,8 +358,14 @@ class _Reader:
                 self.links.append(Link(value, "outlook"))
             elif tag.name == "a" and name == "href":
                 self._opened = (value, self._length, len(self._spots))
+            elif kind == "link":
+                self._place(Link(value, kind, given.get("alt", "")))
             else:
                 self.links.append(Link(value, kind, given.get("alt", "")))
+
+    def _place(self, link: Link) -> None:
+        self.links.append(link)
+        self._others.append((self._length, link))
 
     def _display(self, name: str, given: dict[str, str]) -> None:
         if name != "script" or "json" not in given.get("type", ""):  # structured data is no program
@@ -276,8 +375,11 @@ class _Reader:
         if name == "base" and given.get("href"):
             self._count("base href")
         if name == "img":
-            if [given.get(side, "").removesuffix("px") for side in ("width", "height")] in (["1", "1"], ["0", "0"]):
+            sides = [given.get(side, "").removesuffix("px") for side in ("width", "height")]
+            if sides in (["1", "1"], ["0", "0"]):
                 self._count("pixel")
+            if not any(re.fullmatch("[0-9]{1,9}", side) and int(side) < _SMALL for side in sides):
+                self._pictures.append((self._length, given.get("alt", "")))
             if "alt" not in given:
                 self._count("img without alt")
             elif self._opened:
@@ -285,5 +387,5 @@ class _Reader:
 
     def _finish(self) -> None:
         if self._opened:
-            self._spots.append((self._opened[0], self._opened[1], self._length))
+            self._spots.append((self._opened[0], "link", self._opened[1], self._length))
             self._opened = None

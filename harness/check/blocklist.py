@@ -7,20 +7,45 @@ not that the name is listed. Anything outside 127.0.0.0/8 is a parked or hijacke
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from harness.check.lookup import Resolver, could_not
+from harness.check.lookup import Lookup, Resolver, could_not
 from harness.check.notice import Grade, Notice
 
 
 @dataclass(frozen=True, slots=True)
 class Blocklist:
-    """One list of the workspace. `codes` says what its answers mean ({"127.0.1.2": "spam domain"})."""
+    """One list of the workspace.
 
-    zone: str
+    `codes` says what its answers mean ({"127.0.1.2": "spam domain"}), `bits` what those of an answer's last octet do.
+    """
+
+    zone: str  # as it is shown
     of: str = "domain"  # domain | ip
     codes: Mapping[str, str] = field(default_factory=dict)
+    bits: Mapping[int, str] = field(default_factory=dict)
+    secret: str = field(default="", repr=False)  # the zone as it is asked, where a key is part of it
+
+    def ask(self, subject: str, kind: str, resolver: Resolver) -> Lookup:
+        """Look a domain or an IP up; nothing of the answer holds the key."""
+        name, asked = _question(subject, self.zone, self.of), _question(subject, self.secret or self.zone, self.of)
+        found = resolver.ask(asked, kind)
+        records = tuple(map(self._struck, found.records))
+        return replace(found, name=name, records=records, why=self._struck(found.why))
+
+    def _struck(self, text: str) -> str:
+        """Strike the key out of what is told."""
+        for label in set(self.secret.split(".")) - set(self.zone.split(".")) - {""}:
+            text = re.sub(re.escape(label), "***", text, flags=re.IGNORECASE)
+        return text
+
+    def meaning(self, answer: str) -> str:
+        """Say what an answer means."""
+        last = int(answer.rpartition(".")[2])
+        said = [self.codes[answer]] if answer in self.codes else [text for bit, text in self.bits.items() if last & bit]
+        return " and ".join(said) or answer
 
 
 # What each list must hold, and must not, for tests (RFC 5782 section 5).
@@ -39,8 +64,8 @@ def trust_notices(listing: Blocklist, subjects: Sequence[str], resolver: Resolve
 def listing_notices(subject: str, listing: Blocklist, resolver: Resolver) -> list[Notice]:
     """Ask one list about one domain or IP."""
     about = f"{subject} on {listing.zone}"
-    name = _question(subject, listing)
-    found = resolver.ask(name, "A")
+    found = listing.ask(subject, "A", resolver)
+    name = found.name
     if found.failed:
         return [
             Notice(
@@ -73,8 +98,8 @@ def listing_notices(subject: str, listing: Blocklist, resolver: Resolver) -> lis
                 "The list may have closed down; take it out of check.yaml.",
             )
         ]
-    meaning = ", ".join(listing.codes.get(r, r) for r in listed)
-    text = resolver.ask(name, "TXT")
+    meaning = ", ".join(map(listing.meaning, listed))
+    text = listing.ask(subject, "TXT", resolver)
     why = text.records[0][:160] if text.records else ""
     return [
         Notice(
@@ -99,34 +124,33 @@ def _refusal(answer: str) -> str:
             "127.0.0.1": "this resolver is not served"}.get(answer, answer)  # fmt: skip
 
 
-def _question(subject: str, listing: Blocklist) -> str:
+def _question(subject: str, zone: str, of: str) -> str:
     """Return the name to ask for; an IP is written backwards (RFC 5782 sections 2.1 and 2.4)."""
-    if listing.of == "domain":
-        return f"{subject}.{listing.zone}"
+    if of == "domain":
+        return f"{subject}.{zone}"
     pointer = ipaddress.ip_address(subject).reverse_pointer
-    return f"{pointer.removesuffix('.in-addr.arpa').removesuffix('.ip6.arpa')}.{listing.zone}"
+    return f"{pointer.removesuffix('.in-addr.arpa').removesuffix('.ip6.arpa')}.{zone}"
 
 
 def _tested(listing: Blocklist, kind: str, resolver: Resolver) -> Notice | None:
     """Ask a list for its test entries; None where they are as they must be, or could not be asked."""
-    names = [_question(subject, listing) for subject in _TESTS[kind]]
-    wanted, unwanted = [resolver.ask(name, "A") for name in names]
+    wanted, unwanted = [listing.ask(subject, "A", resolver) for subject in _TESTS[kind]]
     if any(not _is_refusal(record) for record in unwanted.records):
         return Notice(
             "blocklist-everything",
             Grade.UNKNOWN,
             listing.zone,
             "the list lists what no list may hold, so what it says means nothing",
-            f"A {names[1]}: {', '.join(unwanted.records)}",
+            f"A {unwanted.name}: {', '.join(unwanted.records)}",
             "The list may have closed down, or a resolver on the way answers for it; take it out of check.yaml.",
         )
     if wanted.failed or any(not _is_refusal(record) for record in wanted.records):
         return None  # of one that could not be asked, each question says so
     return Notice(
         "blocklist-silent",
-        Grade.NOTE,
+        Grade.UNKNOWN,
         listing.zone,
-        "the list does not answer for its test entry",
-        f"A {names[0]}: {', '.join(wanted.records) or wanted.state.value}",
-        '"Not listed" there may mean "not answering"; see whether the zone is spelled as its owner says.',
+        "the list does not answer for its test entry, so that it lists nothing means nothing",
+        f"A {wanted.name}: {', '.join(wanted.records) or wanted.none}",
+        "See whether the zone is spelled as its owner says, and whether this resolver is served.",
     )

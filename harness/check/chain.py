@@ -37,6 +37,10 @@ def chain_notices(url: str, hops: Sequence[Hop]) -> list[Notice]:
             f"the link could not be followed to its end: {last.error}",
             "Open it by hand, or ask again later.",
         )
+    if last.fault is Fault.APP:
+        return said(
+            "link-chain", Grade.NOTE, last.error, "Open it on a device that has the app, and on one that has not."
+        )
     if last.fault is Fault.LINK:
         return said(
             "link-chain",

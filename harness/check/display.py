@@ -94,8 +94,8 @@ def display_notices(anatomy: Anatomy, about: str) -> list[Notice]:
                 "display-alt",
                 Grade.NOTE,
                 about,
-                f"{many(anatomy.features['img without alt'], 'image')} without alt text",
-                "",
+                "images without alt text",
+                f"{many(anatomy.features['img without alt'], 'image')} of them",
                 'Say in alt="…" what each shows; pictures may be off.',
             )
         )

@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 
 from harness.check.anatomy import Anatomy
 from harness.check.notice import Grade, Notice, many
+from harness.check.words import count_words, likeness
 
 LONGEST_LINE = 998  # RFC 5322 section 2.1.1, without CRLF
 ONCE = ("from", "sender", "reply-to", "to", "cc", "bcc", "message-id", "in-reply-to", "references", "subject", "date")
@@ -18,18 +19,14 @@ CLIPPED = 102_000
 REFUSED = frozenset(
     ["ade", "adp", "apk", "appx", "bat", "cab", "chm", "cmd", "com", "cpl", "dll", "dmg", "ex_", "exe",
      "hta", "ins", "isp", "iso", "jar", "js", "jse", "lib", "lnk", "mde", "msc", "msi", "msp", "mst",
-     "nsh", "pif", "ps1", "scr", "sct", "shb", "sys", "vb", "vbe", "vbs", "vxd", "wsc", "wsf", "wsh",
-     "xll"]
+     "img", "nsh", "pif", "ps1", "reg", "scr", "sct", "shb", "sys", "vb", "vbe", "vbs", "vxd", "wsc", "wsf", "wsh",
+     "vhd", "vhdx", "wim", "xll"]
 )  # fmt: skip
 ARCHIVES = frozenset(["zip", "rar", "7z", "gz", "tgz", "tar", "bz2", "xz"])
-LOOKED_INTO = ARCHIVES | {"docm", "xlsm", "pptm", "html", "htm", "svg"}
+LOOKED_INTO = ARCHIVES | {"docm", "mobileconfig", "one", "sh", "xlam", "xlsm", "pptm", "html", "htm", "svg"}
 # Characters that nobody sees. Those that turn the writing direction show `gpj.exe` as `exe.jpg`.
 _UNSEEN = re.compile("[\x00-\x1f\x7f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 _DISGUISE = re.compile("[\x00-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
-# Scripts that put no blanks between words: Thai to Burmese, Khmer, kana and Han.
-_LETTERS = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
-_UNSPACED = re.compile(f"[{_LETTERS}]+")
-_WRAPPED = re.compile(rf"(?<=[{_LETTERS}])\s+(?=[{_LETTERS}])")
 _MESSAGE_ID = re.compile(r"<[^\s<>@]{1,200}@[^\s<>@]{1,200}>\Z")
 
 
@@ -76,8 +73,8 @@ def _lines(anatomy: Anatomy, about: str) -> Iterator[Notice]:
             "long",
             Grade.FAIL,
             about,
-            f"{many(len(long), 'line')} of over {LONGEST_LINE} bytes",
-            f"the first is line {long[0]}",
+            f"lines of over {LONGEST_LINE} bytes",
+            f"{many(len(long), 'line')}; the first is line {long[0]}",
             "Encode the part as quoted-printable or base64.",
         )
     if b"\x00" in raw:
@@ -106,8 +103,8 @@ def _headers(anatomy: Anatomy, about: str) -> Iterator[Notice]:
                 "twice",
                 Grade.FAIL,
                 about,
-                f"the header {name.title()} stands there {len(anatomy.all(name))} times",
-                "",
+                f"the header {name.title()} stands there more than once",
+                f"{len(anatomy.all(name))} times",
                 "Leave one: more are not allowed (RFC 5322 section 3.6).",
             )
     authors = [address for _, address in anatomy.mailboxes("From")]
@@ -116,8 +113,8 @@ def _headers(anatomy: Anatomy, about: str) -> Iterator[Notice]:
             "from",
             Grade.FAIL,
             about,
-            f"{len(authors)} addresses in From",
-            ", ".join(authors),
+            "several addresses in From",
+            f"{len(authors)}: {', '.join(authors)}",
             "Write one; DMARC has no policy for several.",
         )
     elif anatomy.all("From") and (not authors or "@" not in authors[0]):
@@ -195,8 +192,8 @@ def _date(anatomy: Anatomy, about: str, now: datetime) -> list[Notice]:
                 "date-off",
                 Grade.WARN,
                 about,
-                f"Date is {away / 86_400:.0f} days away",
-                value,
+                "Date is days away",
+                f"{value}: {away / 86_400:.0f} days",
                 "Set it when the message is sent.",
             )
         ]
@@ -286,59 +283,52 @@ def _parts(anatomy: Anatomy, about: str) -> Iterator[Notice]:
                 "unlike",
                 Grade.WARN,
                 about,
-                f"text and HTML share {alike:.0%} of their words",
-                "",
+                "text and HTML are of other words",
+                f"they share {alike:.0%} of them",
                 "Make the text part anew from the HTML.",
             )
     images = anatomy.images()
-    words = _length(anatomy.words)
+    words = count_words(anatomy.words)
     if images > 0 and words < 20 * images and words < 100:
         yield _notice(
             "images",
             Grade.WARN,
             about,
+            "pictures and hardly a word",
             f"{many(images, 'image')} and {many(words, 'word')}",
-            "",
             "Say more in text; a mail that is one picture is what filters know from spam.",
         )
-
-
-def likeness(text: str, words: str) -> float:
-    """Return the share of the HTML's words that the text part has too (URLs left out)."""
-    wanted = _bag(words)
-    return len(wanted & _bag(text)) / len(wanted) if wanted else 1.0
-
-
-def _bag(source: str) -> set[str]:
-    """Collect words, and pairs of letters where words have no blanks between them, whatever the lines they stand on."""
-    plain = re.sub(r"https?://[!-~]+", " ", source).lower()
-    unspaced = _UNSPACED.findall(_WRAPPED.sub("", plain))
-    pairs = {run[at : at + 2] for run in unspaced for at in range(len(run) - 1)}
-    return pairs.union(re.findall(r"\w{3,}", _UNSPACED.sub(" ", plain)))
-
-
-def _length(words: str) -> int:
-    """Count words; of scripts without blanks two letters are about one."""
-    letters = sum(len(run) for run in _UNSPACED.findall(words))
-    return letters // 2 + len(_UNSPACED.sub(" ", words).split())
 
 
 def _size(anatomy: Anatomy, about: str) -> Iterator[Notice]:
     size, page = len(anatomy.raw), len(anatomy.html.encode())
     if size > TOO_BIG:
         yield _notice(
-            "size", Grade.FAIL, about, f"{size:,} bytes", f"iCloud Mail takes {TOO_BIG:,}", "Link to large files."
+            "size",
+            Grade.FAIL,
+            about,
+            f"over {TOO_BIG:,} bytes, which iCloud Mail takes",
+            f"{size:,} bytes",
+            "Link to large files.",
         )
     elif size > BIG:
-        yield _notice("size", Grade.WARN, about, f"{size:,} bytes", "", "Make images and attachments smaller.")
+        yield _notice(
+            "size", Grade.WARN, about, f"over {BIG:,} bytes", f"{size:,} bytes", "Make images and attachments smaller."
+        )
     if page > CLIPPED:
         yield _notice(
-            "html-size", Grade.NOTE, about, f"{page:,} bytes of HTML", "", "Other receivers clip pages over 102 kB."
+            "html-size",
+            Grade.NOTE,
+            about,
+            f"over {CLIPPED:,} bytes of HTML",
+            f"{page:,} bytes",
+            "Other receivers clip pages over 102 kB.",
         )
 
 
 def _attachments(anatomy: Anatomy, about: str) -> Iterator[Notice]:
-    for name, kind, size in anatomy.attachments:
+    for name, kind, size, packed in anatomy.attachments:
+        holds = REFUSED.intersection(_endings(one)[-1] for one in packed)
         *inner, last = _endings(name)
         hidden = REFUSED.intersection(inner) - {"com"}  # shop.com.pdf: a domain's name, not a program's
         shown = f"{name or '(no name)'} ({kind}, {size:,} bytes)"
@@ -347,6 +337,9 @@ def _attachments(anatomy: Anatomy, about: str) -> Iterator[Notice]:
             yield _notice("attachment", Grade.FAIL, about, what, shown, "Link to it instead.")
         elif hidden and last in ARCHIVES:
             what = f"an archive that says it holds a refused kind (.{min(hidden)})"
+            yield _notice("attachment", Grade.FAIL, about, what, shown, "Link to it instead; packing does not hide it.")
+        elif holds:
+            what = f"an archive that holds a refused kind (.{min(holds)})"
             yield _notice("attachment", Grade.FAIL, about, what, shown, "Link to it instead; packing does not hide it.")
         elif hidden:
             what = f"an attachment with two endings, one of them refused (.{min(hidden)})"

@@ -10,15 +10,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import unquote
 
+from harness.check.brands import BRANDS
 from harness.check.link import LONGEST_LABEL, Link, host_name, is_host
-from harness.check.lookup import Found, Resolver, Suffixes, could_not
+from harness.check.lookup import Found, Resolver, Suffixes, could_not, retry
 from harness.check.notice import Grade, Notice
 
 # Well-known domains where strangers share a name: one abuser spoils it for all.
 SHORTENERS = frozenset(
     ["bit.ly", "t.co", "goo.gl", "tinyurl.com", "ow.ly", "is.gd", "buff.ly", "rebrand.ly", "cutt.ly", "t.ly",
      "rb.gy", "shorturl.at", "lnkd.in", "tiny.cc", "s.id", "bl.ink", "short.io", "soo.gd", "v.gd", "adf.ly",
-     "shorte.st", "trib.al", "dlvr.it", "db.tt", "qr.ae", "mcaf.ee", "su.pr", "bit.do", "linktr.ee"]
+     "shorte.st", "trib.al", "dlvr.it", "db.tt", "qr.ae", "mcaf.ee", "su.pr", "bit.do", "linktr.ee", "urlz.fr"]
 )  # fmt: skip
 _WILDCARD = re.compile(r"(?:^|\.)(?:nip|sslip|xip|traefik)\.(?:io|me)$")
 NULL_MX = ("0 .",)
@@ -168,9 +169,7 @@ def _resolves(site: Site, about: str, resolver: Resolver) -> list[Notice]:
         return []
     if failed:
         return [
-            Notice(
-                "host", Grade.UNKNOWN, about, "the host could not be looked up", could_not(failed), "Ask again later."
-            )
+            Notice("host", Grade.UNKNOWN, about, "the host could not be looked up", could_not(failed), retry(failed))
         ]
     why = "the name does not exist" if asked[0].state is Found.NO_NAME else "the name has no address"
     why = "the domain says that it takes no mail (RFC 7505)" if asked[-1].records else why
@@ -221,6 +220,19 @@ def look_alike(host: str, registrable: str, own: Sequence[str], about: str) -> l
                     "Correct the link: filters take it for phishing.",
                 )
             )
+    label = mine.partition(".")[0]
+    imitated = next((brand for brand in BRANDS if label != brand and skeleton(label) == skeleton(brand)), "")
+    if imitated and mine not in ours and not out:
+        out.append(
+            Notice(
+                "host-lookalike",
+                Grade.FAIL,
+                about,
+                f"{mine} looks like {imitated} and is another domain",
+                registrable,
+                "Correct the link: filters take it for phishing.",
+            )
+        )
     if not out and text != host:
         out.append(Notice("host-idn", Grade.NOTE, about, f"an internationalized name: {text}", host))
     return out

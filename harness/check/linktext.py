@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
+from harness.check.brands import brand_of, owner_of
 from harness.check.hosts import literal
 from harness.check.link import Link, host_name, is_host
 from harness.check.lookup import Suffixes
 from harness.check.notice import Grade, Notice
 from harness.model.seed import is_reserved
 
+Leads = Callable[[str], Iterable[str]]  # a URL to those behind it that are known
 REFUSED_SCHEMES = ("javascript", "vbscript", "file")
 _NAME = r"((?:[\w-]{1,63}\.){1,8}(?:[a-z]{2,24}|[^\W\d_a-z]{2,24}))"  # a top-level domain mixes no scripts
 _ADDRESS = re.compile(rf"(?:https?://|(?<![A-Za-z0-9@./_-])(?=www\.)){_NAME}", re.IGNORECASE)
@@ -21,14 +23,25 @@ _KNOWN = frozenset(["com", "net", "org", "edu", "gov", "info", "biz", "shop", "s
 _FILES = frozenset(["ai", "cc", "md", "mk", "pl", "ps", "py", "rs", "sh", "so"])
 
 
-def link_notices(links: Iterable[Link], suffixes: Suffixes) -> list[Notice]:
-    """Say what single links do wrong: HTTP, a text that names another host, credentials, odd schemes."""
-    once = {(link.url, link.kind): link for link in reversed(list(links))}
-    return [notice for link in reversed(once.values()) for notice in _link(link, suffixes)]
+def link_notices(
+    links: Iterable[Link], suffixes: Suffixes, own: Collection[str] = (), leads: Leads = lambda url: ()
+) -> list[Notice]:
+    """Say what single links do wrong: HTTP, a text that names another host, credentials, odd schemes.
+
+    `own` are the sender's registered domains; `leads` says where a tracked link is known to lead.
+    """
+    urls: dict[tuple[str, str], Link] = {}
+    texts: dict[tuple[str, str], Link] = {}
+    for link in links:
+        urls.setdefault((link.url, link.kind), link)
+        if link.kind == "link":
+            texts.setdefault((link.url, link.text), link)
+    out = [notice for link in urls.values() for notice in _link(link)]
+    return out + [notice for link in texts.values() for notice in _text(link, suffixes, own, leads)]
 
 
-def _link(link: Link, suffixes: Suffixes) -> Iterator[Notice]:
-    about = f"{link.kind} {link.url[:120]}"
+def _link(link: Link) -> Iterator[Notice]:
+    about = _about(link)
     scheme = link.scheme
     if scheme == "http":
         yield Notice("link-http", Grade.WARN, about, "not encrypted: http://", link.url[:200], "Link to https://.")
@@ -50,8 +63,7 @@ def _link(link: Link, suffixes: Suffixes) -> Iterator[Notice]:
             link.url[:200],
             "Take what stands before the @ out: it is a phishing sign.",
         )
-    web = link.web or scheme in ("http", "https")
-    if web and not literal(link.host) and not is_host(link.host):
+    if _is_web(link) and not _has_host(link):
         what = f"a link to {link.host[:80]!r}, which is no host name" if link.host else "a link without a host"
         yield Notice(
             "link-invalid",
@@ -61,21 +73,49 @@ def _link(link: Link, suffixes: Suffixes) -> Iterator[Notice]:
             link.url[:200],
             "Correct it to https://host/…; a merge field may be empty.",
         )
-    elif web and link.kind == "link":
-        other = next((name for name in _named(link.text, suffixes) if not _same(name, link.host, suffixes)), None)
-        if other:
-            yield Notice(
-                "link-text",
-                Grade.FAIL,
-                about,
-                f"the text says {other}, the link leads to {link.host}",
-                link.text[:120],
-                "Let the text say what the link is, or use words; filters take this for phishing.",
-            )
 
 
-def _same(name: str, host: str, suffixes: Suffixes) -> bool:
-    return suffixes.registrable(host_name(name)) == suffixes.registrable(host)
+def _text(link: Link, suffixes: Suffixes, own: Collection[str], leads: Leads) -> Iterator[Notice]:
+    """Hold the host that a text names against those that the link leads to.
+
+    Click tracking puts another host between, so that alone is a warning. A name that is imitated by everybody, and is
+    neither the sender's nor where the link leads, is how phishing looks.
+    """
+    if not (_is_web(link) and _has_host(link)):
+        return
+    named = {suffixes.registrable(host_name(name)): name for name in _named(link.text, suffixes)}
+    known = [link.host, *(Link(url, "link").host for url in leads(link.url))] if named else []
+    reached = {suffixes.registrable(host) for host in known}
+    other = [domain for domain in named if domain not in reached and not _one_brand(domain, reached)]
+    if not other:
+        return
+    domain = next((one for one in other if brand_of(one) and one not in own), other[0])
+    deceives = bool(brand_of(domain)) and domain not in own
+    yield Notice(
+        "link-text",
+        Grade.FAIL if deceives else Grade.WARN,
+        _about(link),
+        f"the text says {named[domain]}, the link leads to {known[-1]}",
+        f"{link.text[:120]!r} over {', '.join(known)[:200]}",
+        "Let the text say what the link is, or use words; filters take this for phishing.",
+    )
+
+
+def _about(link: Link) -> str:
+    return f"{link.kind} {link.url[:120]}"
+
+
+def _is_web(link: Link) -> bool:
+    return link.web or link.scheme in ("http", "https")
+
+
+def _has_host(link: Link) -> bool:
+    return literal(link.host) is not None or is_host(link.host)
+
+
+def _one_brand(domain: str, others: Iterable[str]) -> bool:
+    brand = brand_of(domain)
+    return bool(brand) and brand in map(owner_of, others)
 
 
 def _named(text: str, suffixes: Suffixes) -> Iterator[str]:

@@ -7,7 +7,8 @@ from typing import Protocol
 from harness.model.found import Found, Lookup
 
 NOT_ASKED = "not asked"
-__all__ = ["NOT_ASKED", "Found", "Lookup", "PublicSuffixes", "Resolver", "Suffixes", "could_not"]
+OFFLINE = "offline"
+__all__ = ["NOT_ASKED", "OFFLINE", "Found", "Lookup", "PublicSuffixes", "Resolver", "Suffixes", "could_not", "retry"]
 
 
 class Resolver(Protocol):
@@ -47,6 +48,15 @@ class PublicSuffixes:
         return bool(self._list.publicsuffix(ending, accept_unknown=False))
 
 
+def retry(lookup: Lookup) -> str:
+    """Say what to do about a question without an answer."""
+    if lookup.why.startswith("no such question"):
+        return "Correct the name: DNS can't be asked for it."
+    return "Ask again later."
+
+
 def could_not(lookup: Lookup) -> str:
     """Say why a question has no answer; the same words for all that were not asked any more."""
+    if lookup.why.startswith(OFFLINE):
+        return f"{NOT_ASKED}: {OFFLINE}"
     return f"{lookup.type} {lookup.name}: {lookup.why or 'no answer'}" if lookup.asked else f"{NOT_ASKED}: {lookup.why}"

@@ -20,9 +20,9 @@ from harness.check.display import display_notices
 from harness.check.form import form_notices
 from harness.check.hosts import literal, site_notices, sites_of
 from harness.check.identity import dkim_notices, dmarc_notices, find_dmarc, tags_of
-from harness.check.link import Link, host_name
+from harness.check.link import host_name
 from harness.check.linktext import link_notices
-from harness.check.lookup import NOT_ASKED, Resolver, Suffixes
+from harness.check.lookup import NOT_ASKED, OFFLINE, Resolver, Suffixes
 from harness.check.notice import Grade, Notice, worst_first
 from harness.check.route import Greeting, route_notices
 from harness.check.seedling import SeedPast, arrival_notices, seed_notices
@@ -35,6 +35,7 @@ from harness.model.relay import Relay
 from harness.model.seed import Segment
 
 MOST_CHAINS = 40  # redirect chains that are followed
+MOST_LISTED = 200  # names that one list is asked for, registered domains first
 AT_ONCE = 8
 T = TypeVar("T")
 R = TypeVar("R")
@@ -55,6 +56,8 @@ class Subject:
     received: Sequence[tuple[str, str]] = ()  # (about, Authentication-Results) of controls read back
     past: Mapping[str, SeedPast] = field(default_factory=dict)
     transactional: bool = False
+    target: Callable[[str], str] = lambda url: ""  # where a tracked URL leads, as far as the campaign says so
+    original: bytes = b""  # the message that was imported; trials have a To, Date and Message-ID of their own
     direct: bytes = b""  # production to the first seed with links that are not tracked; empty where none is
 
     @property
@@ -116,7 +119,11 @@ def _authentication(subject: Subject, tools: Tools) -> list[Notice]:
     for ip in subject.relay.sending_ips:
         out += ip_notices(ip, resolver)
     for listing in tools.blocklists:
-        if listing.of == "ip":
+        if listing.of == "ip" and not subject.relay.sending_ips and subject.relay.kind != "sandbox":
+            do = "Name in relay.yaml the addresses that mail leaves from (sending_ips)."
+            said = "the list could not be asked: no sending IP is known"
+            out.append(Notice("blocklist", Grade.UNKNOWN, f"sending IPs on {listing.zone}", said, "", do))
+        elif listing.of == "ip":
             out += _listed(listing, subject.relay.sending_ips, resolver)
     out += greeting_notices(subject.relay, resolver)
     out += courtesy_notices(subject.mail_from, subject.from_domain, tools.bimi_selector, resolver)
@@ -132,45 +139,70 @@ def _messages(subject: Subject, tools: Tools) -> list[Notice]:
         out += form_notices(anatomy, about, now=tools.now, transactional=subject.transactional)
         out += display_notices(anatomy, about)
     out = _merged(out, len(parts))
+    out += _original(subject, tools, out)
     out += _links(subject, tools, parts)
     if tools.score:
         out += spam_notices(subject.rungs, tools.score)
     return out
 
 
+def _original(subject: Subject, tools: Tools, said: Sequence[Notice]) -> list[Notice]:
+    """Say what is wrong with the header of an imported message and is replaced in trials: they can't show it."""
+    if not subject.original:
+        return []
+    known = {(notice.id, notice.finding) for notice in said}
+    found = form_notices(
+        dissect(subject.original), "the imported original", now=tools.now, transactional=subject.transactional
+    )
+    do = "Put it right where production is sent: trials carry their own, so a retest can't show what it does."
+    return [
+        replace(notice, grade=Grade.WARN, do=do)
+        for notice in found
+        if notice.id != "form-date-off"  # what was refused is seldom of today
+        and notice.grade in (Grade.FAIL, Grade.WARN)
+        and (notice.id, notice.finding) not in known
+    ]
+
+
 def _links(subject: Subject, tools: Tools, parts: Mapping[str, Anatomy]) -> list[Notice]:
     everywhere = [*parts.values(), *([dissect(subject.direct)] if subject.direct else [])]
     links = list(dict.fromkeys(link for anatomy in everywhere for link in anatomy.links))
     out: list[Notice] = []
+    chains: Mapping[str, Sequence[Hop]] = {}
     if tools.follow:
         first = next(iter(parts.values()), None)  # the others' personal links lead the same way
-        found, redirects = _chains(first.links if first else (), tools.follow)
+        found, chains = _chains(first, tools.follow) if first else ([], {})
         out += found
-        links += redirects
-    out += _merged(link_notices(links, tools.suffixes))
+        links += [link for hops in chains.values() for link in redirected(hops)]
     own = [tools.suffixes.registrable(host_name(d)) for d in (subject.from_domain, subject.mail_from)]
+
+    def leads(url: str) -> list[str]:
+        return [*filter(None, [subject.target(url)]), *(hop.url for hop in chains.get(url, ()))]
+
+    out += _merged(link_notices(links, tools.suffixes, own, leads))
     sites = sites_of(links, [("from", subject.from_domain), ("mail_from", subject.mail_from)])
     out += _all(lambda site: site_notices(site, own, tools.resolver, tools.suffixes), sites)
-    domains = dict.fromkeys(tools.suffixes.registrable(site.host) for site in sites if not literal(site.host))
+    named = [site.host for site in sites if not literal(site.host)]
+    domains = dict.fromkeys(map(tools.suffixes.registrable, named))
     for listing in tools.blocklists:
         if listing.of == "domain":
-            out += _listed(listing, domains, tools.resolver)
-    if not [n for n in out if n.grade in (Grade.FAIL, Grade.WARN, Grade.UNKNOWN)] and sites:
+            out += _listed(listing, dict.fromkeys((*domains, *named)), tools.resolver)
+    if sites:
         out.append(
             Notice(
                 "hosts",
                 Grade.OK,
                 "domains in the message",
                 f"{len(sites)} hosts of {len(domains)} domains",
-                ", ".join(list(domains)[:8]),
+                ", ".join(list(domains)[:MOST_LISTED]),
             )
         )
     return out
 
 
-def _chains(links: Sequence[Link], follow: Follow) -> tuple[list[Notice], list[Link]]:
-    """Follow the links that a person can open; returns what is wrong, and where the redirects lead."""
-    urls, out = plan_walk(links)
+def _chains(anatomy: Anatomy, follow: Follow) -> tuple[list[Notice], dict[str, Sequence[Hop]]]:
+    """Follow the links that can be opened; returns what is wrong, and the chains."""
+    urls, out = plan_walk(anatomy)
     chains: list[tuple[str, Sequence[Hop]]] = _all(lambda url: [(url, follow(url))], urls[:MOST_CHAINS])
     told = [notice for url, hops in chains for notice in chain_notices(url, hops)]
     out += [notice for notice in told if notice.grade is not Grade.UNKNOWN]
@@ -187,7 +219,7 @@ def _chains(links: Sequence[Link], follow: Follow) -> tuple[list[Notice], list[L
                 "Open them by hand.",
             )
         )
-    return out, [link for _, hops in chains for link in redirected(hops)]
+    return out, dict(chains)
 
 
 def _all(ask: Callable[[T], Sequence[R]], about: Iterable[T]) -> list[R]:
@@ -200,12 +232,18 @@ def _all(ask: Callable[[T], Sequence[R]], about: Iterable[T]) -> list[R]:
 
 
 def _listed(listing: Blocklist, subjects: Iterable[str], resolver: Resolver) -> list[Notice]:
-    """Ask a list, having seen that its answers mean something."""
+    """Ask a list, having seen that its answers mean something; a silent one can still say that something is listed."""
     asked = list(dict.fromkeys(subjects))
     tested = trust_notices(listing, asked, resolver)
-    if any(notice.grade is Grade.UNKNOWN for notice in tested):
+    if any(notice.id == "blocklist-everything" for notice in tested):
         return tested
-    return tested + _all(partial(listing_notices, listing=listing, resolver=resolver), asked)
+    told = _all(partial(listing_notices, listing=listing, resolver=resolver), asked[:MOST_LISTED])
+    if len(asked) > MOST_LISTED:
+        left = len(asked) - MOST_LISTED
+        what = f"{left} of {len(asked)} names were not looked up"
+        first = f"the first of them: {asked[MOST_LISTED][:200]}"
+        told.append(Notice("blocklist", Grade.UNKNOWN, listing.zone, what, first, "Ask for them by hand."))
+    return tested + [notice for notice in told if not tested or notice.grade is not Grade.OK]
 
 
 def _merged(notices: list[Notice], seeds: int | None = None) -> list[Notice]:
@@ -246,7 +284,9 @@ def _not_asked(notices: list[Notice]) -> list[Notice]:
                 f"{'; '.join(abouts[:6])}{more}",
                 f"{len(same)} check{'s' * (len(same) > 1)} for which no name server was asked",
                 evidence,
-                "Give name servers that answer for these names (resolver.nameservers in check.yaml).",
+                "Leave --offline (check.yaml: offline) out."
+                if evidence.endswith(OFFLINE)
+                else "Give name servers that answer for these names (resolver.nameservers in check.yaml).",
             )
         )
     return out

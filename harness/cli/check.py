@@ -14,6 +14,7 @@ from harness.cli.common import JsonOption, WorkspaceOption, echo, leave, note, o
 
 if TYPE_CHECKING:
     from harness.campaign.expand import Expansion
+    from harness.check.blocklist import Blocklist
     from harness.check.notice import Notice
     from harness.check.route import Greeting
     from harness.check.spamscore import Score
@@ -50,6 +51,7 @@ def check(
     """
     from harness.check.notice import Grade, stops
     from harness.check.survey import survey
+    from harness.cli.report import terminal
 
     place = open_workspace(workspace)
     notices = survey(*prepare_check(place, campaign, segment, relay, live=live, follow=follow, offline=offline))
@@ -59,8 +61,15 @@ def check(
         leave(code)
     shown = [n for n in notices if everything or n.grade is not Grade.OK]
     if shown:
+        level = max(len("level") + 2, *(len(MARKS[n.grade.value]) for n in shown))
+        third = max(12, min(44, (terminal()[0] - level - 6) // 3))
         rows = [
-            [_wrap(f"{n.finding} [{n.about}]", 58), MARKS[n.grade.value], _wrap(n.evidence, 44), _wrap(n.do, 44)]
+            [
+                _wrap(f"{n.finding} [{n.about}]", third),
+                MARKS[n.grade.value],
+                _wrap(n.evidence, third),
+                _wrap(n.do, third),
+            ]
             for n in shown
         ]
         echo(table(rows, ["finding", "level", "evidence", "what to do"]))
@@ -83,10 +92,10 @@ def prepare_check(
 ) -> tuple[Subject, Tools]:
     """Gather what is checked and who is asked."""
     from harness.campaign.expand import expand
-    from harness.check.blocklist import Blocklist
+    from harness.campaign.urls import destination, normal_redirects
     from harness.check.lookup import PublicSuffixes
     from harness.check.survey import Subject, Tools
-    from harness.check.walk import may_unsubscribe
+    from harness.check.unsubscribing import may_unsubscribe
     from harness.edge.web import Follower
     from harness.run.past import history, past_of
 
@@ -106,9 +115,11 @@ def prepare_check(
     signing = [*((s.domain.lower(), s.selector) for s in settings.dkim), *signing]
     if whole.dkim:
         signing.insert(0, (whole.dkim.domain.lower(), whole.dkim.selector))
+    redirects = normal_redirects(whole.plain.redirects)
     subject = Subject(
         _address(whole.sender), whole.envelope_sender, through, seeds, messages, rungs, tuple(dict.fromkeys(signing)),
-        received, past_of(seeds, through, facts, sent, now=now, read=reader(place)), whole.transactional, direct,
+        received, past_of(seeds, through, facts, sent, now=now, read=reader(place)), whole.transactional,
+        lambda url: destination(url, url, redirects).target, whole.message or b"", direct,
     )  # fmt: skip
     resolver = _resolver(settings, offline=offline)
     limits = settings.follow
@@ -117,7 +128,7 @@ def prepare_check(
         resolver=resolver,
         suffixes=PublicSuffixes(),
         now=now,
-        blocklists=[Blocklist(b.zone, b.of, b.codes) for b in settings.blocklists],
+        blocklists=_blocklists(settings, offline=offline),
         follow=follower.follow if follow else None,
         score=_scorer(settings),
         greeting=greet(place, through) if live else None,
@@ -151,6 +162,26 @@ def _resolver(settings: CheckFile, *, offline: bool) -> Dns | Offline:
     if offline or settings.offline:
         return Offline()
     return Dns(settings.resolver.nameservers, settings.resolver.port, settings.resolver.timeout)
+
+
+def _blocklists(settings: CheckFile, *, offline: bool) -> list[Blocklist]:
+    """Return the lists to ask, each with the key that is part of its zone, where one is."""
+    from harness.check.blocklist import Blocklist
+    from harness.edge.schema import dns_name
+    from harness.edge.secret import fill
+    from harness.errors import ConfigError
+
+    lists = []
+    for number, one in enumerate(settings.blocklists):
+        where = f"check.yaml: blocklists.{number}.zone"
+        zone = one.zone if offline or settings.offline else fill(one.zone, where)
+        try:
+            secret = dns_name(zone) if zone != one.zone else ""
+        except ValueError:
+            raise ConfigError(f"{where}: with what the environment holds, {one.zone} is no domain name") from None
+        bits = {int(key): text for key, text in one.codes.items() if key.isdigit()}
+        lists.append(Blocklist(one.zone, one.of, one.codes, bits, secret))
+    return lists
 
 
 def _scorer(settings: CheckFile) -> Callable[[bytes], Score] | None:
@@ -250,7 +281,7 @@ def _address(sender: str) -> str:
 def _wrap(text: str, width: int) -> str:
     import textwrap
 
-    return "\n".join(textwrap.wrap(text, width, max_lines=6, placeholder=" …"))
+    return "\n".join(textwrap.wrap(text, width, max_lines=8, placeholder=" …"))
 
 
 def _object(campaign: str, notices: Sequence[Notice], code: int) -> dict[str, object]:

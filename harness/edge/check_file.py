@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
-from harness.edge.schema import DnsName, Duration, IpAddress, Port, Strict
+from harness.edge.schema import DnsName, Duration, IpAddress, Port, Strict, dns_name
+from harness.edge.secret import REFERENCE
 
+BITS = frozenset(str(1 << n) for n in range(8))
 Wait = Annotated[Duration, Field(gt=0, le=600)]
 
 
@@ -26,12 +29,29 @@ class SelectorFile(Strict):
     selector: DnsName
 
 
+def zone_name(text: str) -> str:
+    """Read a list's zone, of which a key may be part (`${DQS_KEY}.dbl.list.example`)."""
+    return dns_name(text) if dns_name(REFERENCE.sub("key", text)) == text else text
+
+
+def code(key: object) -> str:
+    """Read what a list answers: an address in 127.0.0.0/8, or one bit of its last octet (1, 2, 4, ... 128)."""
+    text = str(key)
+    try:
+        known = text in BITS or ipaddress.IPv4Address(text).is_loopback
+    except ValueError:
+        known = False
+    if not known:
+        raise ValueError(f"{text!r} is no answer of a list; write 127.0.1.2 or, for one bit of the last octet, 8")
+    return text
+
+
 class BlocklistFile(Strict):
     """A DNS list to ask; none is asked by default. Mind its terms of use."""
 
-    zone: DnsName
+    zone: Annotated[str, AfterValidator(zone_name)]
     of: Literal["domain", "ip"] = "domain"
-    codes: dict[str, str] = Field(default_factory=dict)
+    codes: dict[Annotated[str, BeforeValidator(code)], str] = Field(default_factory=dict)
 
 
 class FollowFile(Strict):

@@ -7,12 +7,21 @@ import re
 
 from harness.errors import ConfigError
 
-_REFERENCE = re.compile(r"\$\{([^{}]{1,200})\}")
+REFERENCE = re.compile(r"\$\{([^{}]{1,200})\}")
 
 
 def is_reference(value: str) -> bool:
     """Tell whether a value is exactly one `${NAME}` or `${keyring:service/user}`."""
-    return _REFERENCE.fullmatch(value) is not None
+    return REFERENCE.fullmatch(value) is not None
+
+
+def fill(text: str, where: str) -> str:
+    """Return a text with the secret behind each `${NAME}` in it.
+
+    Raises:
+        ConfigError: nothing is behind a name.
+    """
+    return REFERENCE.sub(lambda found: resolve(found[0], where), text)
 
 
 def resolve(value: str, where: str) -> str:
@@ -21,7 +30,7 @@ def resolve(value: str, where: str) -> str:
     Raises:
         ConfigError: the value is no reference (a secret has no place in a file), or nothing is behind it.
     """
-    match = _REFERENCE.fullmatch(value)
+    match = REFERENCE.fullmatch(value)
     if not match:
         raise ConfigError(
             f"{where}: a secret stands in the file; write ${{NAME}} there, and set NAME in the environment "

@@ -26,6 +26,7 @@ from harness.model.hop import Fault, Hop
 LONGEST_URL = 4_000
 MOST_HEADERS = 32_768  # bytes of one answer's status line and headers
 MOST_ADDRESSES = 2  # of each kind that are tried
+NO_APPS = ("javascript", "vbscript", "data", "file", "about", "blob", "ftp", "gopher")  # browsers refuse them
 PORTS = {"http": 80, "https": 443}
 # X509_V_ERR_CERT_NOT_YET_VALID, _CERT_HAS_EXPIRED, _HOSTNAME_MISMATCH, _IP_ADDRESS_MISMATCH: wrong for everybody.
 WRONG_FOR_ALL = (9, 10, 62, 64)
@@ -79,6 +80,8 @@ class Follower:
             chain.append(Hop(url, status))
             if location is None:
                 return tuple(chain)
+            if not location:
+                return (*chain, Hop(url[:200], 0, "a redirect that says no place", Fault.LINK))
             try:
                 url = urljoin(url, location)
             except ValueError:
@@ -161,6 +164,8 @@ def _target(url: str) -> _Target:
     except ValueError:  # UnicodeError is one
         raise _Broken("not a URL", Fault.LINK) from None
     if parts.scheme not in PORTS:
+        if parts.scheme and parts.scheme not in NO_APPS:
+            raise _Broken(f"it leads into an app ({parts.scheme}:)", Fault.APP)
         what = f"a {parts.scheme}: address" if parts.scheme else "what is no web address"
         raise _Broken(f"it leads to {what}", Fault.LINK)
     if len(url) > LONGEST_URL:

@@ -11,6 +11,7 @@ class Fault(StrEnum):
 
     NONE = "none"
     LINK = "link"  # the link itself: a circle, no web address, nothing that a reader's browser could open
+    APP = "app"  # nothing is wrong: an app is opened, which no program can follow
     LENGTH = "length"  # more redirects than are followed
     CERTIFICATE = "certificate"  # for another name, or expired: browsers warn every reader
     WAY = "way"  # nobody answered, and that may be the network's fault

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from harness.triage.finding import OF_SENDER, Advice, Cause, Condition, Result
+from harness.triage.finding import NOT_MERGED, OF_SENDER, Advice, Cause, Condition, Result
 from harness.triage.lift import UNTOLD, interval, standing
 
 RELAY = "privaterelay.appleid.com"
@@ -102,9 +102,14 @@ def _by(*kinds: str) -> Callable[[Result], str | None]:
 
 
 def _kind(condition: Condition) -> str:
-    """Return the kind of a value: its field, `merge` for merged values, `link` and `link_host` for links in them."""
+    """Return the kind of a value: its field, `merge` for merged values, `link` and `link_host` for links in them.
+
+    `unmerged` is what the merge file lacks, `other` a field that no pattern is about.
+    """
+    if condition.value == NOT_MERGED:
+        return "unmerged"
     if not condition.field.startswith("merge:"):
-        return condition.field
+        return condition.field if condition.field in _OF_PATTERNS else "other"
     if condition.field.endswith(" host"):
         return "link_host"
     return "link" if condition.value.lower().startswith(("http://", "https://")) else "merge"
@@ -139,6 +144,11 @@ def _above(result: Result) -> str | None:
     return share if total.failed == total.refused else f"{share}; {total.failed:,} bounces are {result.target}"
 
 
+_OF_PATTERNS = {
+    *("link_host", "link", "redirect_host", "image", "image_host", "attachment", "template", "version", "subject"),
+    *("preheader", "offer", "sending_ip", "ip_pool", "sending_host", "envelope_sender", "from", "reply_to", "hour"),
+    "recipient_domain",
+}
 PATTERNS = (
     _Pattern("nothing bounced", _quiet, "Nothing to look for in this export."),
     _Pattern("too few messages", _few, "Nothing can be told from so few: bring the rows of the whole campaign."),
@@ -176,6 +186,11 @@ PATTERNS = (
     _Pattern("a merged value", _by("merge"),
              "Retest that field: the harness swaps values between seeds and shows whether refusal follows the "
              "value or the recipient.", content=True),
+    _Pattern("not in the merge file", _by("unmerged"),
+             "Refused recipients are missing there, so nothing can be told of what they got: bring a merge file of "
+             "everybody."),
+    _Pattern("a value of another field", _by("other"),
+             "Find out what those messages have that others lack, and retest it.", content=True),
     _Pattern("one sending IP or pool", _by("sending_ip", "ip_pool", "sending_host"),
              "Reputation of that IP, not content: ask the ESP, compare two relays with `harness compare`."),
     _Pattern("one envelope or From domain", _by("envelope_sender", "from", "reply_to"), "`harness check` with "

@@ -45,6 +45,9 @@ class Denominator:
         return sum(n for (cause, _, how), n in self.reasons.items() if cause in causes and how == "bounced")
 
 
+NOT_MERGED = "(not in the merge file)"  # the value of a merged field in rows that the merge file does not have
+
+
 @dataclass(frozen=True, slots=True)
 class Condition:
     """One field having one value; `value` is "" where the row has none."""

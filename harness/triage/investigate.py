@@ -17,11 +17,11 @@ from harness.triage.causes import find_causes
 from harness.triage.coded import code, mirrors
 from harness.triage.columns import TITLES, Layout, check_mapped, lay_out
 from harness.triage.export import Table, open_export, quote
-from harness.triage.finding import Cause, Condition, Denominator, FieldReport, Profile, Result, Standout
+from harness.triage.finding import NOT_MERGED, Cause, Condition, Denominator, FieldReport, Profile, Result, Standout
 from harness.triage.marginal import marginals, report_fields, stand_out
 from harness.triage.rest import Rest
 from harness.triage.specimens import profiles
-from harness.triage.statement import KEYS, NOT_MERGED, Plan, fields_of, joined, meeting
+from harness.triage.statement import KEYS, Plan, fields_of, joined, meeting
 from harness.triage.sweep import Scanned, Target, classify, gather, put_aside, session
 from harness.triage.veil import Veil
 

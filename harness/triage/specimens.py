@@ -12,7 +12,7 @@ import numpy as np
 
 from harness.triage.coded import Coded, Mask
 from harness.triage.columns import Field, Form
-from harness.triage.finding import Cause, Profile
+from harness.triage.finding import NOT_MERGED, Cause, Profile
 from harness.triage.statement import SHORTENED, Plan
 from harness.triage.veil import Veil
 
@@ -48,8 +48,8 @@ def profiles(
         cells = {i: rows.columns[i].cell_of(at) for i in whole}
         cut = {i for i in whole if rows.fields[i].form is Form.LONG and SHORTENED.fullmatch(cells[i])}
         lacking |= {worn[i] for i in cut}
-        merge = {worn[i]: cells[i] for i in whole if i not in cut}
-        if merge not in [profile.merge for profile in out]:
+        merge = {worn[i]: cells[i] for i in whole if i not in cut and cells[i] != NOT_MERGED}
+        if merge and merge not in [profile.merge for profile in out]:
             out.append(Profile(veil.address(_address(keys[int(rows.row[at])] or "")), merge))
     notes = []
     if lacking:

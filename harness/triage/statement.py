@@ -18,6 +18,7 @@ from harness.model.seed import APPLE_DOMAINS
 from harness.triage.columns import Field, Form, Layout, temporary, words
 from harness.triage.eventword import word_sql
 from harness.triage.export import Table, quote
+from harness.triage.finding import NOT_MERGED
 
 CUT = "\x1f"  # between the cells of a kept row
 LETTERS = {"delivered": "v", "bounced": "b", "deferred": "d", "suppressed": "s", "sent": "p", "ignored": ""}
@@ -34,7 +35,6 @@ PORTABLE = {  # of a list of links the first, of a long text its beginning
 }
 SHORTENED = re.compile(r".{60} #[0-9a-f]{10}|.{120} #", re.DOTALL)  # what Form.LONG makes of a long text
 KEYS = ("message_id", "recipient")
-NOT_MERGED = "(not in the merge file)"
 _WHY = {"reply", "code", "status", "bounce_category"}
 _ENDS = 8  # domains of the sample that are looked for before an address is taken apart
 MOST_SETS = 60  # fields that one scan counts; GROUPING and the memory of so many sets end near there

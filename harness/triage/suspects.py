@@ -23,7 +23,7 @@ from harness.errors import ConfigError
 from harness.model.campaign import Profile
 from harness.model.problem import Together
 from harness.triage.advice import sentence, sentences
-from harness.triage.finding import Cause, Condition, Result
+from harness.triage.finding import NOT_MERGED, Cause, Condition, Result
 
 STRONGEST = 100.0  # a cause that explains everything, against 1 for a factor of which nothing is known
 SHADOW = 0.1  # of its cause's weight
@@ -57,7 +57,7 @@ class Suspects:
 
 def factors_of(condition: Condition) -> tuple[str, ...]:
     """Return the factor ids that a field's value stands for; none where a retest can't switch it."""
-    if not condition.value:
+    if condition.value in ("", NOT_MERGED):
         return ()
     if condition.field.startswith("merge:"):
         column = condition.field.removesuffix(" host")

@@ -44,7 +44,26 @@ def test_a_look_alike_link_exits_4_and_stands_on_top(workspace: Path) -> None:
     code, told = run(workspace)
     assert code == 4
     assert told["findings"][0]["level"] == "fail"
-    assert {"host-lookalike", "link-text"} <= {f["id"] for f in told["findings"] if f["level"] == "fail"}
+    grades = {f["id"]: f["level"] for f in told["findings"]}
+    assert (grades["host-lookalike"], grades["link-text"]) == ("fail", "warn")
+
+
+@pytest.mark.parametrize(
+    ("link", "redirects"),
+    [
+        ("https://www.good.test/c?url=https%3A%2F%2Fwww.here.test%2Fsale", ""),
+        (
+            "https://www.good.test/c/17",
+            'plain: {redirects: {"https://www.good.test/c/17": "https://www.here.test/sale"}}',
+        ),
+    ],
+)
+def test_a_text_that_says_where_a_tracked_link_is_known_to_lead_is_in_order(
+    link: str, redirects: str, workspace: Path
+) -> None:
+    (workspace / "variants/sale/campaign.yaml").write_text(f"{CAMPAIGN}{redirects}\n")
+    (workspace / "variants/sale/body.html.j2").write_text(BODY % f'<p><a href="{link}">www.here.test/sale</a></p>')
+    assert "link-text" not in {f["id"] for f in run(workspace)[1]["findings"]}
 
 
 def test_the_table_is_for_people(workspace: Path) -> None:
@@ -55,11 +74,29 @@ def test_the_table_is_for_people(workspace: Path) -> None:
     assert "192.0.2.1" in result.stdout
 
 
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_the_table_fits_the_terminal(columns: int, workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    (workspace / "variants/sale/body.html.j2").write_text(BODY % f'<a href="http://{"a" * 60}.test/{"b" * 99}">a</a>')
+    result = CliRunner().invoke(app, ["check", "sale", "--workspace", str(workspace), "--all"])
+    assert max(map(len, result.stdout.splitlines()[:-1])) <= columns
+
+
+def test_the_registered_domains_of_the_message_are_always_listed(workspace: Path) -> None:
+    (workspace / "variants/sale/body.html.j2").write_text(BODY % '<a href="https://www.nowhere.test/x">See</a>')
+    (hosts,) = [f for f in run(workspace)[1]["findings"] if f["id"] == "hosts"]
+    assert hosts["evidence"] == "good.test, nowhere.test"
+
+
 def test_offline_everything_of_dns_could_not_be_checked_and_nothing_is_missing(workspace: Path) -> None:
     code, told = run(workspace, "--offline")
     assert code == 0
     assert not [f for f in told["findings"] if f["level"] in ("fail", "warn")]
-    assert sum(f["level"] == "unknown" for f in told["findings"]) > 5
+    (unasked,) = [f for f in told["findings"] if "offline" in f["evidence"]]
+    assert unasked["id"] == "dns"
+    assert "MAIL FROM good.test" in unasked["about"]
+    assert "--offline" in unasked["do"]
+    assert "Ask again later." not in {f["do"] for f in told["findings"]}
 
 
 def test_a_wrong_key_of_check_yaml_is_refused_with_line_and_nearest(workspace: Path) -> None:
@@ -134,6 +171,8 @@ def test_offline_and_connecting_exclude_each_other(wish: list[str], workspace: P
             "blocklists: [{zone: 'https://dbl.test/'}]\n",
             "blocklists.0.zone: 'https://dbl.test/' is no domain name; write it as it stands in DNS",
         ),
+        ("check.yaml", "blocklists: [{zone: dbl.test, codes: {300.0.0.1: x}}]\n", "'300.0.0.1' is no answer of a list"),
+        ("check.yaml", "blocklists: [{zone: dbl.test, codes: {3: x}}]\n", "'3' is no answer of a list"),
         ("check.yaml", "dkim: good.test\n", "check.yaml:1: dkim: input should be a valid list"),
         ("check.yaml", "resolver: {nameservers: ['192.0.2.1:53']}\n", "is no IP address"),
         (
@@ -148,6 +187,72 @@ def test_a_value_of_another_kind_is_refused_with_its_place(file: str, text: str,
     result = CliRunner().invoke(app, ["check", "sale", "--workspace", str(workspace)])
     assert isinstance(result.exception, ConfigError)
     assert said in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("fields", "wanted"),
+    [
+        (b"Message-ID: 12345\r\nDate: 30/11/2026 04:00\r\n", {"form-message-id", "form-date"}),
+        (b"", {"form-message-id", "form-missing"}),
+        (b"Message-ID: <a@localhost>\r\nDate: Mon, 2 Nov 2020 04:00:00 +0000\r\n", {"form-message-id-domain"}),
+        (b"Message-ID: <a@good.test>\r\nDate: Mon, 2 Nov 2020 04:00:00 +0000\r\n", set()),
+    ],
+)
+def test_the_message_id_and_date_of_an_imported_original_are_judged(
+    fields: bytes, wanted: set[str], workspace: Path
+) -> None:
+    eml = workspace / "old.eml"
+    eml.write_bytes(
+        b"From: news@good.test\r\nTo: a@icloud.com\r\nSubject: Forty off\r\nReturn-Path: <b@good.test>\r\n"
+        + fields + b"MIME-Version: 1.0\r\nContent-Type: text/plain\r\n\r\nOur shoes are forty off\r\n"
+    )  # fmt: skip
+    made = CliRunner().invoke(app, ["import", str(eml), "--name", "old", "--workspace", str(workspace)])
+    assert made.exit_code == 0, made.exception
+    result = CliRunner().invoke(app, ["check", "old", "--workspace", str(workspace), "--json"])
+    found = [f for f in json.loads(result.stdout)["findings"] if f["about"] == "the imported original"]
+    assert {f["id"] for f in found} == wanted
+    assert {f["level"] for f in found} <= {"warn"}
+    assert result.exit_code == 0
+
+
+def blocklists(workspace: Path, lists: str) -> None:
+    path = workspace / "check.yaml"
+    kept = [line for line in path.read_text().splitlines() if not line.startswith("blocklists")]
+    path.write_text("\n".join([*kept, f"blocklists: {lists}", ""]))
+
+
+def test_every_host_is_looked_up_in_lists_not_only_what_was_registered(workspace: Path) -> None:
+    (workspace / "variants/sale/body.html.j2").write_text(BODY % '<a href="https://click.good.test/x">See</a>')
+    code, told = run(workspace)
+    assert code == 4
+    assert [f["about"] for f in told["findings"] if f["id"] == "blocklist-listed"] == ["click.good.test on dbl.test"]
+
+
+def test_a_key_in_a_lists_zone_comes_from_the_environment_and_is_never_printed(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocklists(workspace, '[{zone: "${LIST_KEY}.dbl.test", codes: {127.0.1.2: spam, 8: phishing}}]')
+    result = CliRunner().invoke(app, ["check", "sale", "--workspace", str(workspace), "--json"])
+    assert "blocklists.0.zone: the environment has no LIST_KEY" in str(result.exception)
+    monkeypatch.setenv("LIST_KEY", "s3cret key")
+    result = CliRunner().invoke(app, ["check", "sale", "--workspace", str(workspace), "--json"])
+    assert "is no domain name" in str(result.exception)
+    assert "s3cret" not in str(result.exception)
+    monkeypatch.setenv("LIST_KEY", "s3cretkey")
+    for more in (["--json"], ["--all"]):
+        result = CliRunner().invoke(app, ["check", "sale", "--workspace", str(workspace), *more])
+        assert "s3cret" not in result.output
+    assert "LIST_KEY" in result.output
+
+
+def test_a_list_that_cannot_be_asked_or_does_not_answer_clears_nobody(workspace: Path) -> None:
+    blocklists(workspace, "[{zone: nosuch.test}, {zone: ipbl.test, of: ip}]")
+    relay = workspace / "relay.yaml"
+    relay.write_text(relay.read_text().replace("sending_ips: [192.0.2.1], ", ""))
+    told = [f for f in run(workspace)[1]["findings"] if f["id"].startswith("blocklist")]
+    assert [(f["id"], f["level"]) for f in told] == [("blocklist", "unknown"), ("blocklist-silent", "unknown")]
+    assert "no sending IP is known" in told[0]["finding"]
+    assert told[1]["evidence"] == "A test.nosuch.test: no such name (NXDOMAIN)"
 
 
 def test_a_check_yaml_of_comments_only_is_all_defaults(workspace: Path) -> None:
@@ -188,10 +293,10 @@ def test_links_are_followed_by_the_name_servers_of_check_yaml(workspace: Path) -
     def page(line: socket.socket) -> None:
         request = line.recv(65_536)
         move = b"HTTP/1.1 302 Found\r\nLocation: http://shop:x@here.test:%d/c\r\n\r\n" % line.getsockname()[1]
-        line.sendall(move if b"GET /a" in request else b"HTTP/1.1 200 OK\r\n\r\n")
+        line.sendall(move if b"GET /autumn" in request else b"HTTP/1.1 200 OK\r\n\r\n")
 
     with talking(page) as port:
-        links = f'<a href="http://here.test:{port}/a">a</a><a href="http://inside.test:{port}/a">b</a>'
+        links = f'<a href="http://here.test:{port}/autumn">a</a><a href="http://inside.test:{port}/">b</a>'
         (workspace / "variants/sale/body.html.j2").write_text(BODY % links)
         with (workspace / "check.yaml").open("a") as file:
             file.write("follow: {private: true, timeout: 1s}\n")

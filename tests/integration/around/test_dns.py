@@ -303,7 +303,7 @@ def test_a_list_without_its_test_entry_is_not_trusted(resolver: Resolver) -> Non
     def about(zone: str, subject: str = "good.test", of: str = "domain") -> list[tuple[str, str]]:
         return told(trust_notices(Blocklist(zone, of=of), [subject], resolver))
 
-    silent = [("blocklist-silent", "note")]
+    silent = [("blocklist-silent", "unknown")]
     assert about("dbl.test") == []
     assert about("ipbl.test", "192.0.2.67", "ip") == []
     assert about("good.test") == silent
@@ -312,6 +312,23 @@ def test_a_list_without_its_test_entry_is_not_trusted(resolver: Resolver) -> Non
     assert about("refusing.test") == silent
     assert about("failing.test") == []
     assert trust_notices(Blocklist("good.test"), [], resolver) == []
+
+
+def test_bits_of_an_answer_are_read_where_the_list_is_said_to_have_some(resolver: Resolver) -> None:
+    bits = Blocklist("bits.test", bits={8: "phishing", 16: "malware", 64: "abuse"})
+    assert listing_notices("listed.test", bits, resolver)[0].finding == "listed: phishing and malware and abuse"
+    assert listing_notices("listed.test", Blocklist("bits.test"), resolver)[0].finding == "listed: 127.0.0.88"
+    assert bits.meaning("127.0.0.4") == "127.0.0.4"
+
+
+def test_the_key_of_a_list_is_asked_with_and_never_shown(resolver: Resolver) -> None:
+    keyed = Blocklist("${KEY}.dbl.test", secret="s3cretkey.dbl.test")
+    assert "s3cretkey" not in repr(keyed)
+    (listed,) = listing_notices("listed.test", keyed, resolver)
+    assert listed.grade.value == "fail"
+    assert "s3cretkey" not in str(listed).lower()
+    assert "listed.test.${KEY}.dbl.test" in listed.evidence
+    assert trust_notices(keyed, ["good.test"], resolver) == []
 
 
 def test_a_list_that_lists_everything_accuses_nobody(resolver: Resolver) -> None:

@@ -465,6 +465,8 @@ def test_the_resolver_that_was_named_is_asked(dns_port: int) -> None:
         ([Hop("https://a.test/", 302), Hop("https://b.test/", 200)], [("link-chain", "note")]),
         ([Hop(f"https://a.test/{n}", 302) for n in range(3)] + [Hop("https://b.test/", 200)], [("link-chain", "warn")]),
         ([Hop("https://a.test/", 302), Hop("javascript:x", 0, "not followed", Fault.LINK)], [("link-chain", "warn")]),
+        ([Hop("https://a.test/", 302), Hop("https://a.test/", 0, "a redirect that says no place", Fault.LINK)], [("link-chain", "warn")]),
+        ([Hop("https://a.test/", 302), Hop("shop-app://x", 0, "it leads into an app", Fault.APP)], [("link-chain", "note")]),
         ([Hop("https://a.test/", 302), Hop("https://a.test/9", 0, "more than 5", Fault.LENGTH)], [("link-chain", "warn")]),
         ([Hop("https://a.test/", 0, "no answer within 5 s", Fault.WAY)], [("link-chain", "unknown")]),
     ],

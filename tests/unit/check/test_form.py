@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import time
+import zipfile
 
 import pytest
 from hypothesis import given, settings
@@ -97,6 +100,31 @@ def test_each_fault_is_named(raw: bytes, wanted: tuple[str, str]) -> None:
 def test_a_refused_kind_is_found_however_its_name_is_written(fields: str) -> None:
     part = f"--b\r\n{fields}\r\n\r\nx\r\n".encode()
     assert form(mail(extra=part))["form-attachment"] == "fail"
+
+
+def zipped(*names: str) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name in names:
+            archive.writestr(name, "MZ")
+    field = b'Content-Disposition: attachment; filename="bill.zip"\r\nContent-Transfer-Encoding: base64'
+    return b"--b\r\n" + field + b"\r\n\r\n" + base64.encodebytes(packed.getvalue()).replace(b"\n", b"\r\n")
+
+
+def test_a_program_in_a_zip_is_found_in_its_directory() -> None:
+    assert form(mail(extra=zipped("readme.txt", "in/invoice.exe")))["form-attachment"] == "fail"
+    assert "form-attachment" not in form(mail(extra=zipped("readme.txt")))
+    assert "form-attachment" not in form(mail(extra=zipped().replace(b"UEsF", b"UEsB")))
+
+
+@pytest.mark.parametrize("ending", ["img", "vhd", "vhdx", "wim", "reg", "iso"])
+def test_disk_images_and_the_like_are_refused(ending: str) -> None:
+    assert form(mail(extra=attached(f"bill.{ending}")))["form-attachment"] == "fail"
+
+
+@pytest.mark.parametrize("ending", ["one", "mobileconfig"])
+def test_notebooks_and_profiles_are_looked_into(ending: str) -> None:
+    assert form(mail(extra=attached(f"bill.{ending}")))["form-attachment-kind"] == "warn"
 
 
 def test_a_packed_program_is_more_than_an_archive() -> None:

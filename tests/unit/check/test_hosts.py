@@ -34,6 +34,10 @@ class Everywhere:
         ("ѕhop.example", {"host-mixed", "host-lookalike"}),
         ("sh0p.example", {"host-lookalike"}),
         ("xn--bcher-kva.example", {"host-idn"}),
+        (host_name("аррӏе.com"), {"host-lookalike"}),
+        (host_name("www.раураӏ.com"), {"host-lookalike"}),
+        ("app1e.com", {"host-lookalike"}),
+        ("www.apple.de", set()),
     ],
 )
 def test_each_fault_of_a_host_is_named(host: str, wanted: set[str]) -> None:

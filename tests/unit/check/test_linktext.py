@@ -20,6 +20,13 @@ def ids(url: str, text: str = "see") -> set[str]:
     return {n.id for n in link_notices([Link(url, "link", text)], SUFFIXES)}
 
 
+def text_grades(*links: tuple[str, str], own: str = "brand.com", leads: str = "") -> list[str]:
+    found = link_notices(
+        [Link(url, "link", text) for url, text in links], SUFFIXES, [own], lambda url: [leads][: len(leads)]
+    )
+    return [n.grade.value for n in found if n.id == "link-text"]
+
+
 @pytest.mark.parametrize(
     ("url", "wanted"),
     [
@@ -92,8 +99,33 @@ def test_words_files_and_products_are_no_hosts(text: str) -> None:
         "詳細はwww.other.exampleはこちら",
     ],
 )
-def test_a_text_that_names_another_host_is_a_fault(text: str) -> None:
+def test_a_text_that_names_another_host_is_a_warning(text: str) -> None:
     assert ids("https://www.shop.example/a", text) == {"link-text"}
+
+
+def test_click_tracking_is_no_deception() -> None:
+    tracked = ("https://click.esp-tracker.com/x?u=1", "https://www.brand.com/sale")
+    assert text_grades(tracked) == ["warn"]
+    assert text_grades(tracked, leads="https://www.brand.com/sale") == []
+    assert text_grades(tracked, leads="https://www.evil.com/") == ["warn"]
+    assert text_grades(("https://brand.app.link/x", "brand.com")) == ["warn"]
+    assert text_grades(("https://www.facebook.com/brand", "monday.com")) == ["warn"]
+
+
+def test_a_much_imitated_name_that_is_neither_the_senders_nor_where_the_link_leads_is_deception() -> None:
+    said = ("https://click.esp-tracker.com/x", "www.apple.com")
+    assert text_grades(said) == ["fail"]
+    assert text_grades(said, own="apple.com") == ["warn"]
+    assert text_grades(said, leads="https://apps.apple.com/app/1") == []
+    assert text_grades(("https://evil.com/", "brand.com or www.paypal.com, https://www.paypal.com")) == ["fail"]
+    assert text_grades(("https://www.amazon.de/x", "www.amazon.com"), ("https://amzn.to/x", "Amazon.com")) == []
+    assert text_grades(("https://apple.xyz/", "www.apple.com")) == ["fail"]
+    assert text_grades(("https://www.facebook.com/brand", "fb.com/brand")) == []
+
+
+@pytest.mark.parametrize("texts", [("Shop", "www.apple.com"), ("www.apple.com", "Shop")])
+def test_each_text_of_a_url_is_read_whichever_comes_first(texts: tuple[str, str]) -> None:
+    assert text_grades(*(("https://www.facebook.com/b", text) for text in texts)) == ["fail"]
 
 
 def test_a_text_in_letters_and_a_link_in_punycode_are_one_host() -> None:

@@ -211,6 +211,23 @@ def test_the_hosts_behind_tracking_are_looked_at_once_for_many_links() -> None:
     assert [n.about for n in notices if n.id == "link-http"] == ["link http://partner.example/0 and 29 more"]
 
 
+def test_one_problem_of_many_personal_copies_is_one_row_whatever_its_numbers_are() -> None:
+    seeds = tuple(Seed(f"shop-seed-{n}@icloud.com", "icloud.com") for n in range(50))
+    pages = {
+        seed.address: mail(
+            html="<img src=https://shop.example/a.png>" * (20 + n) + f"<p>{'Ana ' * (n + 1)}</p>",
+            text="other words\r\n" * (160_000 + n),
+            Date=f"Wed, {n % 9 + 1} Nov 2023 11:00:00 +0000",
+        )
+        for n, seed in enumerate(seeds)
+    }
+    subject = Subject("news@shop.example", "b@shop.example", ESP, replace(APPLE, seeds=seeds), pages)
+    found = survey(subject, Tools(Nowhere(), PublicSuffixes(), NOW))
+    wanted = {"form-size", "form-unlike", "form-images", "form-date-off", "display-alt"}
+    assert sorted(n.id for n in found if n.id.startswith(("form", "display")) and n.id in wanted) == sorted(wanted)
+    assert {n.about for n in found if n.id in wanted} == {"production"}
+
+
 def test_a_row_is_what_the_ledger_keeps_and_the_report_shows() -> None:
     row = Notice("spf-missing", Grade.FAIL, "MAIL FROM a.example", "no SPF record", "TXT", "Publish one").row()
     assert {k: row[k] for k in ("severity", "id", "what", "where", "advice")} == {

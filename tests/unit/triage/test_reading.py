@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import ConfigError
+from harness.triage.suspects import write_suspects
 from tests.unit.triage.builders import ACCEPTED, CS01, Row, ask, caused, causes, plain, rows, write_csv, write_lines
 from tests.unit.triage.esp import EXPORTS
 
@@ -252,3 +253,14 @@ def test_no_error_quotes_a_row(tmp_path: Path) -> None:
         with pytest.raises(ConfigError) as failed:
             ask(path)
         assert "ana@" not in str(failed.value)
+
+
+def test_refused_recipients_that_the_merge_file_lacks_are_no_cause_to_test(tmp_path: Path, made: list[Row]) -> None:
+    export = write_csv(tmp_path / "e.csv", [{k: v for k, v in r.items() if k != "product"} for r in plain(made)])
+    merged = write_csv(
+        tmp_path / "m.csv", [{"email": r["address"], "product": r["product"]} for r in made if not r["refused"]]
+    )
+    result = ask(export, merge=merged)
+    assert causes(result)[0] == ("(not in the merge file)",)
+    assert [one.pattern for one in result.advice][:1] == ["not in the merge file"]
+    assert "not in the merge file" not in write_suspects(result).split("why:")[0]
