@@ -185,12 +185,13 @@ def _write(result: Result, suspects: Path | None, html: Path | None) -> None:
     from harness.cli.report import save
 
     if suspects:
+        from harness.triage.digest import counted
         from harness.triage.suspects import write_suspects
 
         save(suspects, write_suspects(result))
         note(
-            f"{suspects}: {len(result.causes)} causes, {len(result.profiles)} profiles; `harness run CAMPAIGN "
-            f"--suspects {suspects}`"
+            f"{suspects}: {counted(len(result.causes), 'cause')}, {counted(len(result.profiles), 'profile')}; "
+            f"`harness run CAMPAIGN --suspects {suspects}`"
         )
     if html:
         from datetime import UTC, datetime

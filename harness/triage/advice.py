@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from harness.triage.finding import NOT_MERGED, OF_SENDER, Advice, Cause, Condition, Result
@@ -95,8 +95,8 @@ def _relay(result: Result) -> str | None:
 
 def _by(*kinds: str) -> Callable[[Result], str | None]:
     def fits(result: Result) -> str | None:
-        said = [sentence(c) for c in result.causes if len(c.conditions) == 1 and _kind(c.conditions[0]) in kinds]
-        return f"{said[0]}; {len(said) - 1} more like it" if len(said) > 1 else said[0] if said else None
+        found = [c for c in result.causes if len(c.conditions) == 1 and _kind(c.conditions[0]) in kinds]
+        return sentences(found) if found else None
 
     return fits
 
@@ -222,3 +222,9 @@ def sentence(cause: Cause) -> str:
     c = cause.contrast
     others = f"{c.others_failed:,} of {c.others_sent:,} ({c.others_rate:.2%})"
     return f"{cause.words}: {c.failed:,} of {c.sent:,} refused ({c.rate:.2%}), without it {others}"
+
+
+def sentences(causes: Sequence[Cause]) -> str:
+    """Say the first of several causes of one kind, and how many there are."""
+    more = f"; {len(causes) - 1} more like it" if len(causes) > 1 else ""
+    return f"{sentence(causes[0])}{more}"

@@ -34,6 +34,11 @@ def small(p: float) -> str:
     return "< 1e-300" if p < 1e-300 else f"{p:.2g}"
 
 
+def counted(many: int, of: str) -> str:
+    """Write a number and what it counts."""
+    return f"{many:,} {of}" if many == 1 else f"{many:,} {of}s"
+
+
 def lift_words(contrast: Contrast) -> str:
     """Write how many times the others' rate, with the interval."""
     ratio, low, high = contrast.lift()
@@ -71,7 +76,7 @@ def quiet(result: Result) -> bool:
 def badge(result: Result) -> str:
     """Say in a few words what was found."""
     if result.causes:
-        return f"{len(result.causes)} cause{'s' if len(result.causes) > 1 else ''} to test"
+        return f"{counted(len(result.causes), 'cause')} to test"
     if result.total.failed:
         return "no field says which"
     return f"no {result.target}" + ("" if quiet(result) else ", but not all is well")

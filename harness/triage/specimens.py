@@ -49,7 +49,7 @@ def profiles(
         cut = {i for i in whole if rows.fields[i].form is Form.LONG and SHORTENED.fullmatch(cells[i])}
         lacking |= {worn[i] for i in cut}
         merge = {worn[i]: cells[i] for i in whole if i not in cut and cells[i] != NOT_MERGED}
-        if merge not in [profile.merge for profile in out]:
+        if merge and merge not in [profile.merge for profile in out]:
             out.append(Profile(veil.address(_address(keys[int(rows.row[at])] or "")), merge))
     notes = []
     if lacking:

@@ -13,7 +13,7 @@ profiles:                    # what was merged for failed recipients; names are 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,7 @@ import yaml
 from harness.errors import ConfigError
 from harness.model.campaign import Profile
 from harness.model.problem import Together
-from harness.triage.advice import sentence
+from harness.triage.advice import sentence, sentences
 from harness.triage.finding import NOT_MERGED, Cause, Condition, Result
 
 STRONGEST = 100.0  # a cause that explains everything, against 1 for a factor of which nothing is known
@@ -67,22 +67,21 @@ def factors_of(condition: Condition) -> tuple[str, ...]:
 
 def write_suspects(result: Result) -> str:
     """Write the file: causes first, shadows with a tenth of their weight."""
-    weights: dict[str, tuple[float, str]] = {}
+    causes: dict[str, list[Cause]] = {}
     together = []
     for cause in result.causes:
-        weight = _weight(cause)
-        for condition in (*cause.conditions, *cause.same):
-            for factor in factors_of(condition):
-                weights.setdefault(factor, (weight, sentence(cause)))
+        named = [factor for c in (*cause.conditions, *cause.same) for factor in factors_of(c)]
+        for factor in dict.fromkeys(named):
+            causes.setdefault(factor, []).append(cause)
         if len(cause.conditions) > 1:
             ids = [factor for condition in cause.conditions for factor in factors_of(condition)[:1]]
-            together.append({"ids": ids, "weight": weight, "why": sentence(cause)})
+            together.append({"ids": ids, "weight": _weight([cause]), "why": sentence(cause)})
+    weights = {factor: (_weight(several), sentences(several)) for factor, several in causes.items()}
     for cause in result.causes:
         for condition in cause.shadows:
             for factor in factors_of(condition):
-                weights.setdefault(
-                    factor, (max(1.0, round(_weight(cause) * SHADOW, 1)), f"stands out with {cause.words}")
-                )
+                weight = max(1.0, round(_weight([cause]) * SHADOW, 1))
+                weights.setdefault(factor, (weight, f"stands out with {cause.words}"))
     value: dict[str, Any] = {
         "version": 1,
         "factors": [{"id": factor, "weight": weight, "why": why} for factor, (weight, why) in weights.items()],
@@ -97,8 +96,9 @@ def write_suspects(result: Result) -> str:
     return head + yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=120)
 
 
-def _weight(cause: Cause) -> float:
-    return round(1.0 + (STRONGEST - 1.0) * min(1.0, cause.contrast.explained), 1)
+def _weight(causes: Sequence[Cause]) -> float:
+    """Weigh a factor by what all causes that it stands for explain: several values of one field are one factor."""
+    return round(1.0 + (STRONGEST - 1.0) * min(1.0, sum(cause.contrast.explained for cause in causes)), 1)
 
 
 def load_suspects(text: str, source: str) -> Suspects:

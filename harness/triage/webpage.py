@@ -25,12 +25,10 @@ def webpage(result: Result, *, style: str, policy: str, made: str) -> str:
     """Return the page; `style` stands in it, `policy` admits it and nothing else."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True, finalize=_finish)
     source = resources.files("harness.triage").joinpath("templates/triage.html.j2").read_text(encoding="utf-8")
-    top = max((cause.contrast.explained for cause in result.causes), default=0.0)
     return environment.from_string(source).render(
         style=Markup(style), policy=policy, made=made, r=result, d=digest,
         names=[name.rsplit("/", 1)[-1] for name in result.files],
         kind="trigger" if result.causes else "none" if digest.quiet(result) else "inconclusive",
-        bars=[(cause, round(100 * cause.contrast.explained / top) if top else 0) for cause in result.causes],
     )  # fmt: skip
 
 

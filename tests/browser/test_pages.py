@@ -10,12 +10,15 @@ import pytest
 from harness.report.comparison_text import comparison_page
 from harness.report.page import page
 from harness.report.told import Picture
+from harness.report.typeset import policy, stylesheet
+from harness.triage.webpage import webpage
 from tests.browser.conftest import Browser, axe_source
 from tests.stories import ALL, PARTS, comparison
+from tests.unit.triage.builders import ask, caused, plain, rows, write_csv
 
 pytestmark = pytest.mark.browser
 
-NAMES = (*ALL, "comparison")
+NAMES = (*ALL, "comparison", "triage")
 VIEWS = [(width, scheme) for width in (390, 1400) for scheme in ("light", "dark")]
 
 
@@ -24,9 +27,20 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("pages")
     made = {name: page(story()) for name, story in ALL.items()}
     made["comparison"] = comparison_page([comparison()], {part.id: part.title for part in PARTS})
+    made["triage"] = triage_page(folder)
     for name, text in made.items():
         (folder / f"{name}.html").write_text(text, encoding="utf-8")
     return {name: folder / f"{name}.html" for name in made}
+
+
+def triage_page(folder: Path) -> str:
+    """Return the page of a triage with two causes, one of them a value without end or blank."""
+    made = rows(4_000, caused(lambda r: r["host"] == "l7.example" or r["product"] == "product 5", 0.5, 0.003))
+    long = "endless" * 40
+    table = [{**r, "product": long if r["product"] == "product 5" else r["product"]} for r in plain(made)]
+    return webpage(
+        ask(write_csv(folder / "export.csv", table)), style=stylesheet(), policy=policy(stylesheet()), made="now"
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -40,6 +54,17 @@ def test_a_page_is_silent_asks_for_nothing_and_fits(
     assert browser.run("document.documentElement.scrollWidth") <= width
     paper = browser.run("getComputedStyle(document.body).backgroundColor")
     assert paper == ("rgb(255, 255, 255)" if scheme == "light" else "rgb(21, 23, 26)"), "the style sheet applies"
+
+
+def test_a_triage_fits_the_narrowest_screen_and_its_bars_are_shares_of_all(
+    browser: Browser, pages: dict[str, Path]
+) -> None:
+    browser.show(pages["triage"], 320)
+    assert browser.run("document.documentElement.scrollWidth") <= 320
+    widths = browser.run("[...document.querySelectorAll('svg')].map(s => s.lastElementChild.getAttribute('width') * 1)")
+    said = browser.run("[...document.querySelectorAll('svg')].map(s => parseFloat(s.parentElement.innerText))")
+    assert len(widths) == 2
+    assert widths == pytest.approx(said, abs=0.06)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -22,6 +22,16 @@ def test_causes_become_weighted_factors_and_failed_rows_profiles(tmp_path: Path)
     assert "user" not in text
 
 
+def test_several_bad_values_of_one_field_weigh_together(tmp_path: Path) -> None:
+    made = rows(12_000, caused(lambda r: r["product"] in ("product 5", "product 6", "product 7"), 0.6, 0.001))
+    result = ask(write_csv(tmp_path / "e.csv", plain(made)))
+    assert len(result.causes) == 3
+    assert all(cause.contrast.explained < 0.5 for cause in result.causes)
+    text = write_suspects(result)
+    assert load_suspects(text, "s.yaml").weights["merge:product"] > 90
+    assert "2 more like it" in text
+
+
 def test_a_pair_is_written_as_together(tmp_path: Path) -> None:
     made = rows(20_000, caused(lambda r: r["host"] == "l3.example" and r["product"] == "product 9", 1.0, 0.001))
     suspects = load_suspects(write_suspects(ask(write_csv(tmp_path / "e.csv", plain(made)))), "s.yaml")
