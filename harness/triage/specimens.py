@@ -43,7 +43,8 @@ def profiles(
         ).fetchall()
     )
     out: list[Profile] = []
-    lacking = {worn[i] for i in worn if i not in whole}
+    known = {rows.fields[i].column for i in whole}
+    lacking = {f.column for f in rows.fields if f.name not in ROUTE and f.column not in known}
     for at in chosen:
         cells = {i: rows.columns[i].cell_of(at) for i in whole}
         cut = {i for i in whole if rows.fields[i].form is Form.LONG and SHORTENED.fullmatch(cells[i])}
@@ -53,7 +54,8 @@ def profiles(
             out.append(Profile(veil.address(_address(keys[int(rows.row[at])] or "")), merge))
     notes = []
     if lacking:
-        notes.append(f"profiles are without {', '.join(sorted(lacking))}: a text over 300 characters, or several links")
+        why = "only a part of it is kept (a text over 300 characters, several links, a link without https://)"
+        notes.append(f"profiles are without {', '.join(sorted(lacking))}: {why}")
     links = sorted(worn[i] for i in whole if rows.fields[i].form is Form.URL)
     if links:
         notes.append(f"profiles have {', '.join(links)} without query and fragment, which hold what is personal")

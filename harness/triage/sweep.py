@@ -295,10 +295,10 @@ def classify(
         "coalesce(j.cause, '') AS cause, coalesce(j.tag, '') AS tag, coalesce(j.failed, false) AS failed "
         "FROM cut LEFT JOIN judged AS j ON j.kind = cut.kind AND j.text = cut.text"
     )
-    return replace(scanned, notes=(*scanned.notes, *_by_reply(con, events)))
+    return replace(scanned, notes=(*scanned.notes, *by_reply(con, events)))
 
 
-def _by_reply(con: Any, events: str) -> list[str]:
+def by_reply(con: Any, events: str) -> list[str]:
     """Note which event words nobody knows; refuse them where their replies don't tell what became of the message."""
     found = con.execute(
         "SELECT substring(kind, 2) AS word, outcome = ?, sum(n)::BIGINT FROM kept WHERE kind LIKE '?_%' GROUP BY ALL "

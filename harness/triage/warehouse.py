@@ -9,7 +9,7 @@ from its shadows, and pairs can't be looked for: the result says so.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,16 +18,24 @@ from harness.errors import ConfigError
 from harness.model.answer import Reading
 from harness.triage.advice import advise
 from harness.triage.columns import Field, Form
+from harness.triage.eventword import UNKNOWN
 from harness.triage.export import name, open_export, quote
 from harness.triage.finding import Cause, Result, Standout
-from harness.triage.investigate import Question, denominators, hide
+from harness.triage.investigate import UNTOLD, Question, denominators, hide
 from harness.triage.marginal import ints, make_table, report_fields, stand_out
-from harness.triage.statement import Plan, rows
-from harness.triage.sweep import FOLDED, Scanned, judge, session
+from harness.triage.statement import LETTERS, Plan, rows
+from harness.triage.sweep import FOLDED, Scanned, by_reply, judge, put_aside, session
 from harness.triage.veil import Veil
 
 DIALECTS = ("bigquery", "snowflake", "trino", "clickhouse", "spark", "duckdb")
 COLUMNS = ("field", "value", "kind", "reply", "n")
+ALONE = "counts alone: what stands out may be a shadow of the first, and pairs were not looked for"
+# Fields that only tell the outcome once more (`coded.mirrors`), from counts.
+MIRRORS = (
+    "SELECT field FROM kept WHERE field LIKE 'merge:%' GROUP BY field HAVING bool_or(failed) "
+    "AND count(DISTINCT value) FILTER (outcome = 'v') = 1 "
+    "AND NOT list_contains(list(DISTINCT value) FILTER (failed), min(value) FILTER (outcome = 'v')) ORDER BY field"
+)
 
 
 def emit(plan: Plan, dialect: str, table: str) -> str:
@@ -129,7 +137,23 @@ def read_counts(path: Path, question: Question, read: Callable[[str], Reading], 
             raise ConfigError(
                 f"{path}: {wrong} rows without field, kind or number; export the statement's result unchanged"
             )
+        _say(con, question.said or {})
+        strange = con.execute("SELECT count(*) FROM raw WHERE NOT regexp_matches(kind, '^([vbds]|[?].*)$')").fetchone()[
+            0
+        ]
+        if strange:
+            raise ConfigError(f"{path}: {strange} rows of a kind that no statement gives (v, b, d, s, ?)")
         return _conclude(path, con, question, read, veil)
+
+
+def _say(con: Any, said: Mapping[str, str]) -> None:
+    """Take the user's word for event words that the statement did not know."""
+    for word, outcome in said.items():
+        kind = (
+            "v" if outcome == "sent" else LETTERS[outcome]
+        )  # what was sent and nothing more said of it, was delivered
+        con.execute("UPDATE raw SET kind = ? WHERE lower(kind) = ?", [kind, f"{UNKNOWN}{word.lower()}"])
+    con.execute("DELETE FROM raw WHERE kind = ''")
 
 
 def _conclude(path: Path, con: Any, question: Question, read: Callable[[str], Reading], veil: Veil) -> Result:
@@ -137,9 +161,10 @@ def _conclude(path: Path, con: Any, question: Question, read: Callable[[str], Re
         row[0]
         for row in con.execute("SELECT DISTINCT field FROM raw ORDER BY field <> 'recipient_domain', field").fetchall()
     ]
-    fields = tuple(Field(n, Form.PLAIN, "") for n in names)
+    fields = tuple(Field(n, Form.PLAIN, n.removeprefix("merge:")) for n in names)
     found = con.execute("SELECT DISTINCT kind, reply FROM raw WHERE kind <> 'v'").fetchall()
-    judged = judge(found, read, question.target)
+    told = any(reply for _, reply in found)
+    judged = judge(found, read, question.target, replies=told)
     con.execute(
         "CREATE TEMP TABLE judged (kind VARCHAR, reply VARCHAR, outcome VARCHAR, cause VARCHAR, tag VARCHAR, "
         "failed BOOLEAN)"
@@ -147,7 +172,7 @@ def _conclude(path: Path, con: Any, question: Question, read: Callable[[str], Re
     if judged:
         con.executemany("INSERT INTO judged VALUES (?, ?, ?, ?, ?, ?)", judged)
     con.execute(
-        "CREATE TEMP TABLE kept AS SELECT r.field, r.value, r.value AS f0, r.reply AS text, r.n, "
+        "CREATE TEMP TABLE kept AS SELECT r.field, r.value, r.value AS f0, r.kind, r.reply AS text, r.n, "
         "coalesce(j.outcome, 'v') AS outcome, "
         "coalesce(j.cause, '') AS cause, coalesce(j.tag, '') AS tag, coalesce(j.failed, false) AS failed "
         "FROM raw r LEFT JOIN judged j ON j.kind = r.kind AND j.reply = r.reply"
@@ -155,10 +180,13 @@ def _conclude(path: Path, con: Any, question: Question, read: Callable[[str], Re
     order = " ".join(f"WHEN {quote(n)} THEN {i}" for i, n in enumerate(names))
     con.execute(
         f"CREATE TEMP TABLE counts AS SELECT CASE field {order} END AS field, value, sum(n) AS n, sum(n) FILTER "
-        "(failed) AS k FROM kept GROUP BY ALL"
+        "(failed) AS k FROM kept WHERE outcome <> 's' GROUP BY ALL"
     )
+    named = (question.mapped or {}).values()
+    mirrors = [names.index(name) for (name,) in con.execute(MIRRORS).fetchall() if name not in named]
     con.execute("DELETE FROM kept WHERE field <> 'recipient_domain'")
-    total, domains = denominators(Scanned(con, fields, 1, True))
+    scanned = put_aside(Scanned(con, fields, 1, True, tuple(by_reply(con, str(path)))), mirrors)
+    total, domains = denominators(scanned)
     found = con.execute(
         "SELECT field::BIGINT AS field, coalesce(value, '') AS value, n::BIGINT AS n, k::BIGINT AS k FROM counts "
         "WHERE k > 0 ORDER BY ALL"
@@ -172,10 +200,11 @@ def _conclude(path: Path, con: Any, question: Question, read: Callable[[str], Re
     )  # fmt: skip
     standing = stand_out(table, fields, rate)
     causes = _first(standing, total.failed)
+    target = question.target.words if told or not judged else UNTOLD
     result = Result(
-        (str(path),), None, question.target.words, total, domains, tuple(causes), tuple(standing),
+        (str(path),), None, target, total, domains, tuple(causes), tuple(standing),
         tuple(report_fields(table, fields, values, rate, causes)), sum(values.values()), table.tests, rate,
-        notes=("counts alone: what stands out may be a shadow of the first, and pairs were not looked for",),
+        notes=(ALONE, *scanned.notes),
         asked=question.target.names,
     )  # fmt: skip
     return hide(replace(result, advice=advise(result)), veil)

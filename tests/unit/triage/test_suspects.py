@@ -67,8 +67,20 @@ def test_one_long_text_in_a_column_leaves_the_others_as_they_are_and_is_never_se
     assert {"product 7", None} <= products
     assert not any("#" in product for product in products if product)
     assert [n for n in result.notes if n.startswith("profiles")] == [
-        "profiles are without product: a text over 300 characters, or several links"
+        "profiles are without product: only a part of it is kept (a text over 300 characters, several links, a link "
+        "without https://)"
     ]
+
+
+@pytest.mark.parametrize("link", ["//{}/a", "{}/a", "https://{}/a https://shop.example/b"])
+def test_a_column_of_which_only_hosts_are_known_is_said_to_be_left_out(tmp_path: Path, link: str) -> None:
+    made = rows(3_000, caused(lambda r: r["product"] == "product 7", 0.6))
+    table = [
+        {**{k: v for k, v in r.items() if k != "link_host"}, "url": link.format(r["link_host"])} for r in plain(made)
+    ]
+    result = ask(write_csv(tmp_path / "e.csv", table))
+    assert set(result.profiles[0].merge) == {"product", "subject"}
+    assert any(note.startswith("profiles are without url: only a part") for note in result.notes)
 
 
 def test_profiles_differ_in_fields_of_few_values_though_every_row_has_an_id_of_its_own(tmp_path: Path) -> None:

@@ -62,6 +62,42 @@ def test_the_statements_result_read_back_says_what_the_export_says(export: Path,
     assert "@icloud.com" not in (tmp_path / "counts.csv").read_text()
 
 
+@pytest.mark.parametrize("why", [True, False])
+def test_unknown_words_suppressed_rows_and_missing_replies_are_counted_as_in_the_export(
+    tmp_path: Path, why: bool
+) -> None:
+    table = plain(rows(3_000, caused(lambda r: r["host"] == "l7.example", 0.4)))
+    for i, row in enumerate(table):
+        if i % 50 == 0:
+            row["event"] = "suppressed"
+        elif i % 5 == 0 and why and row["event"] == "bounce":
+            row["event"] = "gone wrong"
+    table = [{**row, "closed": "yes" if row["event"] == "bounce" else ""} for row in table]
+    table = [row if why else {k: v for k, v in row.items() if k != "reason"} for row in table]
+    path = write_csv(tmp_path / "e.csv", table)
+    con = duckdb.connect()
+    con.execute("CREATE SCHEMA mail")
+    con.execute(f"CREATE TABLE mail.export AS SELECT * FROM read_csv('{path}', all_varchar=true)")
+    con.execute(f"COPY ({emitted(path, 'duckdb').rstrip(';')}) TO '{tmp_path}/counts.csv' (HEADER)")
+    told = read_counts(tmp_path / "counts.csv", Question(files=()), read_reply, VEIL)
+    whole = ask(path)
+    assert (told.total, told.target) == (whole.total, whole.target)
+    assert told.total.failed > 50
+    assert told.causes[0].contrast == whole.causes[0].contrast
+
+
+def test_words_that_nobody_knows_are_refused_in_counts_too(tmp_path: Path) -> None:
+    path = tmp_path / "c.csv"
+    path.write_text("field,value,kind,reply,n\nrecipient_domain,icloud.com,?gurgled,,9\n")
+    with pytest.raises(ConfigError, match=r"c.csv: words that are not known.*'gurgled' \(9 rows\)"):
+        read_counts(path, Question(files=()), read_reply, VEIL)
+    told = read_counts(path, Question(files=(), said={"Gurgled": "bounced"}), read_reply, VEIL)
+    assert told.total.bounced == 9
+    path.write_text("field,value,kind,reply,n\nrecipient_domain,icloud.com,gurgled,,9\n")
+    with pytest.raises(ConfigError, match="1 rows of a kind that no statement gives"):
+        read_counts(path, Question(files=()), read_reply, VEIL)
+
+
 def test_clickhouse_counts_what_the_export_says(export: Path, tmp_path: Path) -> None:
     """Run where the package chdb (ClickHouse in-process) is; columns have the types that ClickHouse finds in them."""
     chdb = pytest.importorskip("chdb.session", reason="chdb is not installed")
