@@ -32,8 +32,8 @@ CONTROLS = 30_000  # delivered rows that are kept, about
 EXACT = 200_000  # up to so many rows, all that was said of one message is always made one row
 # A reply without what differs from copy to copy, so that each wording is read once.
 FOLDED = (
-    "regexp_replace(regexp_replace({}, '[^\\s<>@:;,]+@[^\\s<>@:;,]+', 'address', 'g'), "
-    "'\\b([0-9]{{5,}}|[0-9a-zA-Z]*[0-9][0-9a-zA-Z]{{9,}})\\b', '0', 'g')"
+    'regexp_replace(regexp_replace({}, \'("[^"]{{1,64}}"|[^\\s<>@:;,"]+)(@|＠|%(25)*40|=40|&#64;)[^\\s<>@:;,]+\', '
+    "'address', 'g'), '\\b([0-9]{{5,}}|[0-9a-zA-Z]*[0-9][0-9a-zA-Z]{{9,}})\\b', '0', 'g')"
 )
 # Where that leaves too many wordings, without shorter ids as well: letters and digits mixed, but for a tag like CS01.
 SHORT_IDS = (
@@ -339,7 +339,8 @@ def judge(
             readings[text] = _read(text, read)
         cause, tag, level, permanent = readings[text]
         if kind.startswith(UNKNOWN):
-            outcome = {True: "b", False: "d", None: "v" if kind == UNKNOWN else UNKNOWN}[permanent]
+            nothing = "v" if kind == UNKNOWN or cause == "accepted" else UNKNOWN
+            outcome = {True: "b", False: "d", None: nothing}[permanent]
         else:
             outcome = kind
         if kind == "s":

@@ -40,6 +40,11 @@ def test_an_event_word_that_nobody_listed_loses_no_row(
     assert total.sent == 3_000 - refused * (outcome in (None, "suppressed"))
 
 
+def test_an_unknown_word_beside_an_accepting_reply_is_a_delivery(tmp_path: Path, made: list[Row]) -> None:
+    table = [{**r, "event": "klar" if r["event"] == "delivered" else "bounce"} for r in plain(made)]
+    assert ask(write_csv(tmp_path / "e.csv", table)).total.delivered == sum(not r["refused"] for r in made)
+
+
 def test_a_word_that_neither_a_list_nor_a_reply_explains_is_refused(tmp_path: Path, made: list[Row]) -> None:
     table = [{**r, "reason": ""} for r in reworded(made, "dead")]
     path = write_csv(tmp_path / "e.csv", table)
