@@ -189,6 +189,12 @@ def _json(path: Path, head: bytes, share: float, session: Any) -> Table:
     rows = _array_rows(path) if array else list(_json_rows(path, text, whole=len(head) < HEAD))
     if not rows:
         raise ConfigError(f"{path}: no JSON objects in it; expected one object a line")
+    inner = next((k for k, v in rows[0].items() if isinstance(v, list) and v and isinstance(v[0], dict)), None)
+    if len(rows) == 1 and inner is not None and "@" not in inner:
+        raise ConfigError(
+            f"{path}: one object, whose rows seem to stand under {inner!r}; expected one object a line "
+            f"(`jq -c '.{inner}[]'` makes them)"
+        )
     if not array and len(head) == HEAD:
         rows += _rows_of_every_form(path, session)
     flat = [dict(_flatten(row)) for row in rows]
@@ -232,7 +238,10 @@ def _array_rows(path: Path) -> list[dict[str, Any]]:
     try:
         rows = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{path}: not JSON ({error}); expected a list of objects, or one object a line") from error
+        raise ConfigError(
+            f"{path}: not JSON ({error}); expected a list of objects, or one object a line (of a list a line, "
+            "`jq -c '.[]'` makes them)"
+        ) from error
     objects = [row for row in rows if isinstance(row, dict)]
     forms = {json.dumps(sorted(steps for steps, _ in _flatten(row))): row for row in objects[ROWS:]}
     return [*objects[:ROWS], *list(forms.values())[:ROWS]]

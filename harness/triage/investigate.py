@@ -193,7 +193,7 @@ def _replies(scanned: Scanned, veil: Veil) -> tuple[tuple[str, str, int], ...]:
 
 
 def _missing(plan: Plan) -> list[str]:
-    have = {field.name for field in plan.fields}
+    have = {"link_host" if field.name.endswith(" host") else field.name for field in plan.fields}
     return [*([] if plan.replies else ["reply"]), *(TITLES[name] for name in WANTED if name not in have)]
 
 

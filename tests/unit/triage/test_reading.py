@@ -269,3 +269,25 @@ def test_refused_recipients_that_the_merge_file_lacks_are_no_cause_to_test(tmp_p
     assert causes(result)[0] == ("(not in the merge file)",)
     assert [one.pattern for one in result.advice][:1] == ["not in the merge file"]
     assert "not in the merge file" not in write_suspects(result).split("why:")[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "wanted"),
+    [
+        (
+            "page.json",
+            '{"items": [{"recipient": "a@icloud.com", "event": "failed"}], "paging": {}}',
+            r"jq -c '\.items\[\]'",
+        ),
+        (
+            "lists.json",
+            '[{"email": "a@icloud.com", "event": "bounce"}]\n[{"email": "b@icloud.com"}]\n',
+            r"jq -c '\.\[\]'",
+        ),
+    ],
+)
+def test_json_of_another_shape_is_told_how_to_be_lines(tmp_path: Path, name: str, text: str, wanted: str) -> None:
+    path = tmp_path / name
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=wanted):
+        ask(path)
