@@ -484,7 +484,7 @@ def test_silent_name_servers_are_not_asked_without_end(suffixes: PublicSuffixes)
         silent = Dns(["127.0.0.1"], deaf.getsockname()[1], 0.2)
         begun = time.monotonic()
         found = [silent.ask(f"host-{n}.test", "A") for n in range(100)]
-    assert time.monotonic() - begun < 2.0
+    assert time.monotonic() - begun < 8
     assert all(one.failed for one in found)
     assert could_not(found[0]) == "A host-0.test: no answer within the time limit"
     assert could_not(found[-1]) == "not asked: 127.0.0.1 stayed silent"

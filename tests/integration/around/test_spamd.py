@@ -179,7 +179,7 @@ def test_a_spamd_that_gives_no_report_is_told_in_time(talk: Talk, why: str) -> N
         begun = time.monotonic()
         with pytest.raises(RelayError, match=re.escape(why)):
             score(MAIL % (b"A note", b"x" * 100_000), port=port, timeout=0.5)
-        assert time.monotonic() - begun < 2.0
+        assert time.monotonic() - begun < 8
 
 
 def test_after_the_first_silence_nobody_is_asked_and_one_finding_says_so() -> None:

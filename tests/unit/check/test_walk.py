@@ -249,10 +249,10 @@ def test_any_page_can_be_walked(page: str, text: str) -> None:
         "<p>https://a.example/1" * 40_000,
     ],
 )
-def test_a_hostile_page_takes_no_time_to_walk(page: str) -> None:
+def test_a_hostile_page_is_walked_in_linear_time(page: str) -> None:
     start = time.process_time()
     walked(page, re.sub("<.*?>", "\n", page))
-    assert time.process_time() - start < 6
+    assert time.process_time() - start < 60  # quadratic time would be many minutes
 
 
 def test_one_picture_of_each_host_is_asked_for_unless_its_url_may_name_the_reader() -> None:
