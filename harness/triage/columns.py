@@ -141,7 +141,7 @@ def words() -> Mapping[str, str]:
 
 def is_known(name: str) -> bool:
     """Tell a column's name that some product uses for something."""
-    return any(fold(name).endswith(known) for table in _tables()["columns"].values() for known in table if "0" in known)
+    return any(fold(name) in table for table in _tables()["columns"].values())
 
 
 def wrappings() -> frozenset[str]:

@@ -14,13 +14,14 @@ import gzip
 import io
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from harness.errors import ConfigError
-from harness.triage.columns import LIST, Sample, fold, is_known, wrappings
+from harness.triage.columns import LIST, Sample
+from harness.triage.shape import LISTED, PARSED, Steps, flatten, shape, ways
 
 HEAD = 262_144  # bytes that the first look reads
 ROWS = 2_000  # rows of the sample
@@ -30,10 +31,6 @@ FORMATS = {
     ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".tab": "csv", ".psv": "csv",
     ".jsonl": "json", ".ndjson": "json", ".json": "json", ".log": "json", ".parquet": "parquet", ".pq": "parquet",
 }  # fmt: skip
-
-Steps = tuple[str, ...]  # the keys on the way into a JSON object
-PARSED = "\x00"  # a step: what stands here is a text that holds JSON
-LISTED = "\x01"  # a step: what stands here is a list, and all of its entries are meant
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +46,7 @@ class Table:
     read_from: Path | None = None  # a copy that was set right
     header_lines: int = 1  # its cells may hold line breaks
     unreadable: bool = False  # the reader knows no such encoding or header: a copy is read
+    left: tuple[str, ...] = ()  # objects of a JSON file, most of whose keys make no columns
 
     @property
     def actual(self) -> str:
@@ -195,11 +193,14 @@ def _json(path: Path, head: bytes, share: float, session: Any) -> Table:
             f"{path}: one object, whose rows seem to stand under {inner!r}; expected one object a line "
             f"(`jq -c '.{inner}[]'` makes them)"
         )
-    if not array and len(head) == HEAD:
-        rows += _rows_of_every_form(path, session)
-    flat = [dict(_flatten(row)) for row in rows]
-    names = _columns(dict.fromkeys(steps for row in flat for steps in row))
-    tops = dict.fromkeys(key for row in rows for key in row)
+    flat = [dict(flatten(row)) for row in rows[:ROWS]]
+    if array:
+        others = {steps for row in rows[ROWS:] for steps, _ in flatten(row)}
+    else:
+        others = _ways_of_the_rest(path, session, flat) if len(head) == HEAD else set()
+    found = shape(flat, sorted(others))
+    names = found.columns
+    tops = dict.fromkeys(steps[0] for steps in names.values())
     kinds = ", ".join(f"{quote(top)}: 'JSON'" for top in tops)
     sql = (
         f"read_json({quote(str(path))}, format={quote('array' if array else 'newline_delimited')}, "
@@ -213,23 +214,36 @@ def _json(path: Path, head: bytes, share: float, session: Any) -> Table:
         path,
         "json",
         sql,
-        {c: _json_path(steps) for c, steps in names.items()},
+        {c: json_text(name(steps[0]), steps[1:]) for c, steps in names.items()},
         Sample(tuple(names), values, types),
         count,
+        left=found.left,
     )
 
 
-def _rows_of_every_form(path: Path, session: Any) -> list[dict[str, Any]]:
-    """Return one row of every form that the whole file holds: bounces have keys that a file may show late."""
+def _ways_of_the_rest(path: Path, session: Any, flat: Sequence[Mapping[Steps, str]]) -> set[Steps]:
+    """Return the ways into the objects of the whole file, in one pass; also into texts that hold objects.
+
+    Raises:
+        ConfigError: it does not fit into the memory limit.
+    """
+    import duckdb
+
+    inside = sorted({steps[: at + 1] for row in flat for steps in row for at, key in enumerate(steps) if key == PARSED})
+    texts = [f"TRY_CAST({json_text('json', steps[:-1])} AS JSON)" for steps in inside]
+    listed = ", ".join(f"json_group_structure({each})" for each in ("json", *texts))
+    read = "read_ndjson_objects(?, ignore_errors=true, maximum_object_size=16777216)"
     try:
-        found = session.execute(
-            "SELECT any_value(json) FROM read_ndjson_objects(?, ignore_errors=true, maximum_object_size=16777216) "
-            "GROUP BY hash(json_structure(json)) LIMIT ?",
-            [str(path), ROWS],
-        ).fetchall()
-    except Exception:
-        return []
-    return [row for (text,) in found if (row := _object_in(text))]
+        found = session.execute(f"SELECT {listed} FROM {read}", [str(path)]).fetchone()
+    except duckdb.OutOfMemoryException as error:
+        raise ConfigError(f"{path}: its keys don't fit into the memory limit; raise --memory") from error
+    except duckdb.Error:
+        return set()  # what can't be read is told with its line by the full read
+    return {
+        way
+        for steps, text in zip(((), *inside), found, strict=True)
+        for way in ways(json.loads(text) if text else {}, steps)
+    }
 
 
 def _array_rows(path: Path) -> list[dict[str, Any]]:
@@ -242,9 +256,7 @@ def _array_rows(path: Path) -> list[dict[str, Any]]:
             f"{path}: not JSON ({error}); expected a list of objects, or one object a line (of a list a line, "
             "`jq -c '.[]'` makes them)"
         ) from error
-    objects = [row for row in rows if isinstance(row, dict)]
-    forms = {json.dumps(sorted(steps for steps, _ in _flatten(row))): row for row in objects[ROWS:]}
-    return [*objects[:ROWS], *list(forms.values())[:ROWS]]
+    return [row for row in rows if isinstance(row, dict)]
 
 
 def _json_rows(path: Path, text: str, *, whole: bool) -> Iterator[dict[str, Any]]:
@@ -265,61 +277,10 @@ def _json_rows(path: Path, text: str, *, whole: bool) -> Iterator[dict[str, Any]
         yield row
 
 
-def _flatten(value: Any, steps: Steps = ()) -> Iterator[tuple[Steps, str]]:
-    """Yield where a nested object holds texts: the keys on the way, first entries of its lists, JSON in a text."""
-    depth = len(steps) - steps.count(PARSED)
-    if isinstance(value, dict) and depth < 5:
-        for key, inner in value.items():
-            yield from _flatten(inner, (*steps, key))
-    elif isinstance(value, list) and value and depth < 5:
-        if len(value) > 1 and not any(isinstance(one, (dict, list)) for one in value):
-            yield (*steps, LISTED), " ".join(_text(one).replace(" ", "_") for one in value)
-        yield from _flatten(value[0], (*steps, "0"))
-    elif not isinstance(value, (dict, list)):
-        inner = _object_in(value)
-        yield from _flatten(inner, (*steps, PARSED)) if inner else [(steps, _text(value))]
-
-
-def _object_in(value: Any) -> dict[str, Any] | None:
-    """Return the object that a text holds, as a notification of Amazon SNS does; None if it holds none."""
-    if not isinstance(value, str) or not value.lstrip().startswith("{"):
-        return None
-    try:
-        found = json.loads(value)
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None
-
-
-def _columns(every: Collection[Steps]) -> dict[str, Steps]:
-    """Name columns by their dotted keys, without the wrapping that a webhook puts around every event."""
-    names: dict[str, Steps] = {}
-    inside = {steps[:depth] for steps in every for depth in range(1, len(steps))}
-    known, texts = set(every), {steps[:-1] for steps in every if steps[-1] == LISTED}
-    lists = texts | {steps[:-1] for steps in every if steps[-1] == "0" and steps[:-1] in known}
-    for steps in dict.fromkeys((*every, *((*steps, LISTED) for steps in lists))):
-        if steps in inside:
-            continue  # an object in some rows, and null or a text in others: what it holds is compared
-        if steps[-1] == "0" and steps[:-1] in lists and not is_known(".".join(steps)):
-            continue  # the first entry, of which all are compared
-        inner = steps
-        while len(inner) > 1 and fold(inner[0]) in wrappings():
-            inner = inner[1:]
-        if inner[:2] == ("Message", PARSED):  # of a notification of Amazon SNS
-            inner = inner[2:]
-        short, whole = (".".join(key for key in keys if key not in (PARSED, LISTED)) for keys in (inner, steps))
-        names[whole if short in names else short] = steps
-    return names
-
-
-def _text(value: Any) -> str:
-    return "" if value is None else value if isinstance(value, str) else json.dumps(value)
-
-
-def _json_path(steps: Steps) -> str:
-    """Write the expression of what stands there."""
-    made, path = name(steps[0]), "$"
-    for step in steps[1:]:
+def json_text(document: str, steps: Steps) -> str:
+    """Write the expression of what stands there in a document."""
+    made, path = document, "$"
+    for step in steps:
         if step == LISTED:
             several = side_by_side(f"json_extract_string({made}, {quote(path + '[*]')})")
             return f"coalesce(nullif({several}, ''), replace(json_extract_string({made}, {quote(path)}), ' ', '_'))"

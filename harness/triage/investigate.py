@@ -211,9 +211,10 @@ def _notes(plan: Plan, scanned: Scanned) -> list[str]:
     for table, layout in plan.tables:
         if not TELLING & set(layout.roles):
             notes.append(f"{table.path.name}: says nothing of what became of a message; its rows count as sent")
-        if layout.ignored:
-            more = f" and {len(layout.ignored) - 12} more" if len(layout.ignored) > 12 else ""
-            notes.append(f"{table.path.name}: not compared: {', '.join(layout.ignored[:12])}{more}")
+        left = (*layout.ignored, *table.left)
+        if left:
+            more = f" and {len(left) - 12} more" if len(left) > 12 else ""
+            notes.append(f"{table.path.name}: not compared: {', '.join(left[:12])}{more}")
     if not plan.keyed:
         notes.append("no recipient or message id: rows said twice are counted twice")
     if plan.merge:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import ConfigError
+from harness.triage.export import HEAD
 from harness.triage.suspects import write_suspects
 from tests.unit.triage.builders import ACCEPTED, CS01, Row, ask, caused, causes, plain, rows, write_csv, write_lines
 from tests.unit.triage.esp import EXPORTS
@@ -98,17 +99,37 @@ def test_files_without_a_key_in_common_are_refused(tmp_path: Path, made: list[Ro
         ask(sent, bounced)
 
 
-def test_bounces_that_a_json_file_shows_late_are_read_like_all_others(tmp_path: Path, made: list[Row]) -> None:
-    for product in ("Amazon SES", "Mailgun", "SendGrid"):
-        (path,) = EXPORTS[product](tmp_path, made)
-        if path.suffix == ".csv":
-            continue
-        lines = sorted(path.read_text().splitlines(), key=lambda line: CS01 in line)
-        path.write_text("\n".join(lines) + "\n")
-        result = ask(path)
-        assert result.total.failed == sum(r["refused"] for r in made)
-        assert set(result.total.reasons) == {("content_policy", "CS01", "bounced")}
-        assert causes(result)[0] == ("product 7",)
+@pytest.mark.parametrize(
+    "product", [name for name in EXPORTS if name.startswith(("Amazon", "Mailgun", "Spark", "Azure", "Kumo"))]
+)
+@pytest.mark.parametrize("head", [HEAD, 20_000])
+def test_bounces_that_a_json_file_shows_late_are_read_like_all_others(
+    tmp_path: Path, made: list[Row], monkeypatch: pytest.MonkeyPatch, product: str, head: int
+) -> None:
+    """A bounce has keys that no delivery has; in a notification they stand in a text."""
+    monkeypatch.setattr("harness.triage.export.HEAD", head)
+    (path,) = EXPORTS[product](tmp_path, made)
+    lines = sorted(path.read_text().splitlines(), key=lambda line: CS01[-40:] in line)
+    path.write_text("\n".join(lines) + "\n")
+    result = ask(path)
+    assert result.total.failed == sum(r["refused"] for r in made)
+    assert set(result.total.reasons) == {("content_policy", "CS01", "bounced")}
+
+
+@pytest.mark.parametrize("late", [True, False])
+def test_an_object_of_endless_keys_hides_none_that_matter(tmp_path: Path, made: list[Row], late: bool) -> None:
+    table = [
+        {"vars": {f"key {i}": "v", "product": r["product"]}, **{k: v for k, v in r.items() if k != "product"}, f"own {i}": 1}
+        for i, r in enumerate(sorted(plain(made), key=lambda r: late and r["event"] == "bounce"))
+    ]  # fmt: skip
+    for row in table:
+        if row["event"] == "delivered":
+            del row["reason"]
+    result = ask(write_lines(tmp_path / "e.jsonl", table))
+    assert causes(result)[0] == ("product 7",)
+    assert set(result.total.reasons) == {("content_policy", "CS01", "bounced")}
+    assert any("vars, an object of 3,001 keys" in note for note in result.notes)
+    assert len(result.fields) < 20
 
 
 def test_a_member_that_is_null_in_some_rows_and_an_object_in_others_is_no_cause(
