@@ -35,7 +35,7 @@ def spam_notices(rungs: Sequence[tuple[str, Callable[[], bytes]]], score: Callab
                 f"{rung} and {left - 1} more" if left > 1 else rung,
                 "the spam score could not be checked",
                 str(silence),
-                "Start spamd, or take spamd out of check.yaml.",
+                "Put that right, or take spamd out of check.yaml.",
             )
             return [*score_notices(scores), unknown]
     return [*score_notices(scores), *(_graded("production", one) for _, one in scores[-1:])]
@@ -50,7 +50,7 @@ def score_notices(scores: Sequence[tuple[str, Score]]) -> list[Notice]:
         gone = ", ".join(name for name, points, _ in before.rules if name not in has and abs(points) >= LEAST)
         changes = "; ".join(filter(None, (added, f"no longer {gone}" if gone else "")))
         grade = Grade.NOTE if changes else Grade.OK
-        out.append(Notice("spam-score", grade, rung, _sum(score), changes or "the same rules as the rung before"))
+        out.append(Notice("spam-score", grade, rung, _sum(score), changes or f"no rule of {LEAST} points more or less"))
     return out
 
 
@@ -60,11 +60,11 @@ def _graded(about: str, score: Score) -> Notice:
     listed = _listed(score.rules)
     grade = Grade.OK if score.total < 1.0 and not listed else grade
     do = "Aim below 2; the rung that adds a rule names what to change." if grade in (Grade.FAIL, Grade.WARN) else ""
-    return Notice("spam-score", grade, about, _sum(score), listed or "no rule", do)
+    return Notice("spam-score", grade, about, _sum(score), listed or f"no rule of {LEAST} points", do)
 
 
 def _sum(score: Score) -> str:
-    return f"SpamAssassin {score.total:.1f} of {score.threshold:.1f}"
+    return f"SpamAssassin {round(score.total, 1) + 0.0:.1f} of {score.threshold:.1f}"
 
 
 def _listed(rules: Sequence[tuple[str, float, str]]) -> str:

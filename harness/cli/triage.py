@@ -150,12 +150,14 @@ def _in_one_line() -> Iterator[None]:
     import duckdb
 
     from harness.errors import ConfigError
+    from harness.triage.sweep import without_rows
 
     try:
         yield
-    except (duckdb.Error, OSError) as error:
-        said = next(iter(str(error).splitlines()), type(error).__name__)
-        raise ConfigError(f"triage: the export can't be read: {said}") from error
+    except duckdb.Error as error:
+        raise ConfigError(f"triage: the export can't be read: {without_rows(error)}") from error
+    except OSError as error:
+        raise ConfigError(f"triage: the export can't be read: {error}") from error
 
 
 def _rules(workspace: Path | None) -> Rules:

@@ -42,7 +42,7 @@ def score(message: bytes, host: str = "127.0.0.1", port: int = 783, timeout: flo
     except TimeoutError:
         raise RelayError(f"{where}: no report within {timeout:g} s") from None
     except OSError as error:
-        raise RelayError(f"{where}: {error}") from error
+        raise RelayError(f"{where}: {error.strerror or error}") from error
     head, _, body = answer.partition(b"\r\n\r\n")
     fields = _head(head)
     spam = fields.get("Spam")

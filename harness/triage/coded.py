@@ -102,20 +102,25 @@ def code(con: Any, fields: tuple[Field, ...]) -> Coded:
 def mirrors(rows: Coded) -> list[int]:
     """Return the fields that only say once more what became of a message (is_blocked, a date of the failure).
 
-    All delivered rows have one and the same value there and no refused row has it; or all refused rows have nothing
-    there and every delivered row has something (the time of the delivery). Only columns of no known name are meant: a
-    link host that is always refused, and nothing else is, looks the same.
+    Only columns of no known name are meant: a link host that is always refused, and nothing else is, looks the same.
     """
-    found = []
-    for i, (field, column) in enumerate(zip(rows.fields, rows.columns, strict=True)):
-        if not field.guessed or not rows.failed.any():
-            continue
-        delivered, failed = (column.count(rows.n, mask) for mask in (rows.delivered, rows.failed))
-        apart = not failed[delivered > 0].any()
-        nothing = {str(value).strip().lower() for value in column.entries[failed > 0]} <= NOTHING
-        if apart and (np.count_nonzero(delivered) == 1 or nothing):
-            found.append(i)
-    return found
+    return [
+        i
+        for i, (field, column) in enumerate(zip(rows.fields, rows.columns, strict=True))
+        if field.guessed
+        and repeats_outcome(column.entries, *(column.count(rows.n, mask) for mask in (rows.delivered, rows.failed)))
+    ]
+
+
+def repeats_outcome(values: Texts, delivered: Ints, failed: Ints) -> bool:
+    """Tell values, with their delivered and failed rows, that only repeat what became of a message.
+
+    All delivered rows have one and the same value and no refused row has it; or all refused rows have nothing and
+    every delivered row has something (the time of the delivery).
+    """
+    if not failed.any() or failed[delivered > 0].any():
+        return False
+    return np.count_nonzero(delivered) == 1 or {str(one).strip().lower() for one in values[failed > 0]} <= NOTHING
 
 
 def _column(codes: NDArray[np.int32], cells: Texts, field: Field) -> Column:

@@ -24,7 +24,8 @@ CUT = "\x1f"  # between the cells of a kept row
 LETTERS = {"delivered": "v", "bounced": "b", "deferred": "d", "suppressed": "s", "sent": "p", "ignored": ""}
 RANK = "CASE r.kind WHEN 'p' THEN 0 WHEN 'd' THEN 1 WHEN 'v' THEN 2 WHEN '?' THEN 3 WHEN 's' THEN 3 ELSE 4 END"
 # The later word, where times can be compared as they stand; that a message was handed over is never the last word.
-LATER = "CASE r.kind WHEN 'p' THEN '' ELSE coalesce(r.said_at, '') END || {rank}"
+# The blank sorts before all that may follow the same second in a longer time.
+LATER = "CASE r.kind WHEN 'p' THEN '' ELSE coalesce(r.said_at, '') END || ' ' || {rank}"
 PORTABLE = {  # of a list of links the first, of a long text its beginning
     Form.HOST: "lower(regexp_extract({x}, '://([^/?#:]+)', 1))",
     Form.HOSTS: "lower(regexp_extract({x}, '://([^/?#: ]+)', 1))",

@@ -171,7 +171,7 @@ def _fill(plan: Plan, con: Any, scratch: Path, reduced: bool, one_in: int, wide:
                 "triage: the export doesn't fit into the memory limit; raise --memory or --spill to a larger disk"
             ) from error
         except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.IOException) as error:
-            what = re.split(r"[\"{\n]", str(error))[0].strip()  # what follows may be a row of the file
+            what = without_rows(error)
             broken = {t.actual: [(0, "", what)] for t, _ in plan.tables if t.format != "parquet"}
             if not broken:
                 raise ConfigError(f"triage: the export can't be read: {what}") from error
@@ -182,6 +182,11 @@ def _fill(plan: Plan, con: Any, scratch: Path, reduced: bool, one_in: int, wide:
         if not mended:
             return notes
     raise ConfigError("triage: the export can't be read even after its bytes were set right")
+
+
+def without_rows(error: Exception) -> str:
+    """Return what DuckDB says, up to where it may quote a row of the file."""
+    return re.split(r"[\"'{\n]", str(error))[0].strip(" :") or type(error).__name__
 
 
 def _frugally(con: Any, statement: str) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 from harness.errors import ConfigError
 from harness.model.answer import Reading
 from harness.triage.advice import advise
+from harness.triage.coded import repeats_outcome
 from harness.triage.columns import Field, Form
 from harness.triage.eventword import UNKNOWN
 from harness.triage.export import name, open_export, quote
@@ -30,12 +31,6 @@ from harness.triage.veil import Veil
 DIALECTS = ("bigquery", "snowflake", "trino", "clickhouse", "spark", "duckdb")
 COLUMNS = ("field", "value", "kind", "reply", "n")
 ALONE = "counts alone: what stands out may be a shadow of the first, and pairs were not looked for"
-# Fields that only tell the outcome once more (`coded.mirrors`), from counts.
-MIRRORS = (
-    "SELECT field FROM kept WHERE field LIKE 'merge:%' GROUP BY field HAVING bool_or(failed) "
-    "AND count(DISTINCT value) FILTER (outcome = 'v') = 1 "
-    "AND NOT list_contains(list(DISTINCT value) FILTER (failed), min(value) FILTER (outcome = 'v')) ORDER BY field"
-)
 
 
 def emit(plan: Plan, dialect: str, table: str) -> str:
@@ -182,8 +177,7 @@ def _conclude(path: Path, con: Any, question: Question, read: Callable[[str], Re
         f"CREATE TEMP TABLE counts AS SELECT CASE field {order} END AS field, value, sum(n) AS n, sum(n) FILTER "
         "(failed) AS k FROM kept WHERE outcome <> 's' GROUP BY ALL"
     )
-    named = (question.mapped or {}).values()
-    mirrors = [names.index(name) for (name,) in con.execute(MIRRORS).fetchall() if name not in named]
+    mirrors = [names.index(field) for field in _repeating(con) if field not in (question.mapped or {}).values()]
     con.execute("DELETE FROM kept WHERE field <> 'recipient_domain'")
     scanned = put_aside(Scanned(con, fields, 1, True, tuple(by_reply(con, str(path)))), mirrors)
     total, domains = denominators(scanned)
@@ -208,6 +202,20 @@ def _conclude(path: Path, con: Any, question: Question, read: Callable[[str], Re
         asked=question.target.names,
     )  # fmt: skip
     return hide(replace(result, advice=advise(result)), veil)
+
+
+def _repeating(con: Any) -> list[str]:
+    """Return the fields that only tell the outcome once more."""
+    told = con.execute(
+        "SELECT field, value, coalesce(sum(n) FILTER (outcome = 'v'), 0)::BIGINT AS delivered, "
+        "coalesce(sum(n) FILTER (failed), 0)::BIGINT AS failed FROM kept WHERE field LIKE 'merge:%' "
+        "GROUP BY field, value ORDER BY field, value"
+    ).fetchnumpy()
+    return [
+        str(field)
+        for field in dict.fromkeys(told["field"])
+        if repeats_outcome(*(told[name][told["field"] == field] for name in ("value", "delivered", "failed")))
+    ]
 
 
 def _first(standing: Sequence[Standout], failed: int) -> list[Cause]:

@@ -123,7 +123,7 @@ def test_a_rung_says_which_rules_it_removes_and_one_that_changes_none_is_shown_t
     scores = [("control", Score(1.5, 5.0, (short,))), ("+text:1", Score(0.5, 5.0, (shouts,))), ("+link:a", Score(0.5, 5.0, (shouts,)))]  # fmt: skip
     _, text, link = score_notices(scores)
     assert (text.grade, text.evidence) == (Grade.NOTE, "+0.5 SHOUTS; no longer SHORT")
-    assert (link.grade, link.evidence) == (Grade.OK, "the same rules as the rung before")
+    assert (link.grade, link.evidence) == (Grade.OK, "no rule of 0.1 points more or less")
 
 
 REPORT = b"SPAMD/1.1 0 EX_OK\r\nContent-length: %d\r\nSpam: True ; %s / 5.0\r\n\r\n%s"

@@ -397,8 +397,9 @@ def test_an_address_that_swallows_connections_leaves_time_for_the_next() -> None
         with socket.create_connection(("::1", port)):
             begun = time.monotonic()
             (hop,) = Follower(Table(*rows), timeout=1.0, private=True).follow(f"http://www.good.test:{port}/")  # type: ignore[arg-type]
+            took = time.monotonic() - begun
     assert hop.status == 200
-    assert time.monotonic() - begun < 5
+    assert 0.4 < took < 5  # the first address had its share of the limit
 
 
 def test_a_tls_handshake_without_end_is_no_answer() -> None:

@@ -6,11 +6,13 @@ import json
 import random
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from harness.errors import ConfigError
 from harness.triage.export import HEAD
 from harness.triage.suspects import write_suspects
+from harness.triage.sweep import without_rows
 from tests.unit.triage.builders import ACCEPTED, CS01, Row, ask, caused, causes, plain, rows, write_csv, write_lines
 from tests.unit.triage.esp import EXPORTS
 
@@ -151,9 +153,10 @@ def test_the_later_word_on_a_message_counts(tmp_path: Path) -> None:
         said("delivered", "10:00", "b@icloud.com"), said("bounce", "11:00", "b@icloud.com", CS01),
         said("deferred", "09:00", "c@icloud.com", "421 4.7.0 try later"), said("delivered", "09:30", "c@icloud.com"),
         said("delivered", "09:00", "d@icloud.com"), said("processed", "09:01", "d@icloud.com"),
+        said("bounce", "10:00", "e@icloud.com", CS01), {**said("delivered", "10:00", "e@icloud.com"), "timestamp": "2026-11-20 10:00:00.5"},
     ]  # fmt: skip
     total = ask(write_csv(tmp_path / "e.csv", table)).total
-    assert (total.sent, total.delivered, total.bounced, total.deferred) == (4, 3, 1, 0)
+    assert (total.sent, total.delivered, total.bounced, total.deferred) == (5, 4, 1, 0)
 
 
 def test_what_was_suppressed_was_not_sent_to_apple(tmp_path: Path, made: list[Row]) -> None:
@@ -266,6 +269,17 @@ def test_merged_rows_are_joined_by_message_where_ids_meet(tmp_path: Path, made: 
     result = ask(write_csv(tmp_path / "e.csv", export), merge=write_csv(tmp_path / "m.csv", merged))
     assert causes(result)[0] == ("product 7",)
     assert result.causes[0].contrast.sent == sum(r["product"] == "product 7" for r in made)
+
+
+def test_what_duckdb_says_is_told_without_what_it_quotes() -> None:
+    for said in (
+        "Conversion Error: Could not convert string 'ana@icloud.com' to INT32",
+        'Error: Object {"email": 1}',
+        "''",
+    ):
+        assert "ana@" not in without_rows(duckdb.Error(said))
+        assert "{" not in without_rows(duckdb.Error(said))
+        assert without_rows(duckdb.Error(said))
 
 
 def test_no_error_quotes_a_row(tmp_path: Path) -> None:
