@@ -72,7 +72,14 @@ def test_unknown_words_suppressed_rows_and_missing_replies_are_counted_as_in_the
             row["event"] = "suppressed"
         elif i % 5 == 0 and why and row["event"] == "bounce":
             row["event"] = "gone wrong"
-    table = [{**row, "closed": "yes" if row["event"] == "bounce" else ""} for row in table]
+    table = [
+        {
+            **row,
+            "closed": "yes" if row["event"] == "bounce" else "",
+            "left at": "" if row["event"] == "bounce" else f"{i}",
+        }
+        for i, row in enumerate(table)
+    ]
     table = [row if why else {k: v for k, v in row.items() if k != "reason"} for row in table]
     path = write_csv(tmp_path / "e.csv", table)
     con = duckdb.connect()
@@ -83,6 +90,8 @@ def test_unknown_words_suppressed_rows_and_missing_replies_are_counted_as_in_the
     whole = ask(path)
     assert (told.total, told.target) == (whole.total, whole.target)
     assert told.total.failed > 50
+    for result in (told, whole):
+        assert sum("was not compared" in note for note in result.notes) == (2 if not why else 0)
     assert told.causes[0].contrast == whole.causes[0].contrast
 
 
