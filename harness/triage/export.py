@@ -35,7 +35,7 @@ FORMATS = {
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One file as a relation: `sql` can stand after FROM; `paths` maps our column names to expressions of it."""
+    """One file as a relation: `sql` can stand after FROM; `expressions` has what each of its columns is there."""
 
     path: Path
     format: str

@@ -156,12 +156,6 @@ click.good.test. A 192.0.2.80
 click.good.test.dbl.test. A 127.0.1.2
 listed.test.dbl.test. TXT "listed for the test"
 test.dbl.test. A 127.0.1.2
-listed.test.s3cretkey.dbl.test. A 127.0.1.2
-listed.test.s3cretkey.dbl.test. TXT "see https://dbl.test/?key=S3CRETKEY"
-test.s3cretkey.dbl.test. A 127.0.1.2
-listed.test.bits.test. A 127.0.0.88
-click.good.test. A 192.0.2.80
-click.good.test.dbl.test. A 127.0.1.2
 *.refusing.test. A 127.255.255.254
 *.unserved.test. A 127.0.0.1
 *.parked.test. A 203.0.113.9
